@@ -1,0 +1,2 @@
+//! The `upernet` command.
+fn main() {}

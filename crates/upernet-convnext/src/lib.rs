@@ -1,0 +1,1 @@
+//! ConvNeXt backbone on burn: pixels in, four feature maps out

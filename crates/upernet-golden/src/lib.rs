@@ -1,0 +1,1 @@
+//! Reads golden folders and compares whole tensors; for tests only

@@ -1,0 +1,1 @@
+//! What UPerNet backbones and heads share: the Backbone trait, feature pyramids, convolution blocks, exact resizing

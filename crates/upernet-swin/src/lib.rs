@@ -1,0 +1,1 @@
+//! Swin Transformer backbone on burn: pixels in, four feature maps out

@@ -1,0 +1,1 @@
+//! Maps Hugging Face UPerNet configs and checkpoints to burn modules, and back

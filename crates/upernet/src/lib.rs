@@ -1,0 +1,1 @@
+//! Semantic segmentation with UPerNet in Rust: open a checkpoint, segment a photo, on any burn backend
