@@ -1,0 +1,82 @@
+//! The interface between a backbone and the heads.
+
+use burn::{module::Module, tensor::Tensor};
+
+use crate::FeaturePyramid;
+
+/// A network that turns an image into a [`FeaturePyramid`].
+///
+/// Implement it for a network of your own and every UPerNet head, loss and tool works on top of it.
+///
+/// # Example
+///
+/// ```
+/// use burn::{
+///     module::Module,
+///     nn::{PaddingConfig2d, conv::{Conv2d, Conv2dConfig}},
+///     tensor::{Device, Tensor},
+/// };
+/// use upernet_nn::{Backbone, FeaturePyramid};
+///
+/// /// One strided convolution per level.
+/// #[derive(Module, Debug)]
+/// struct Strided {
+///     stages: Vec<Conv2d>,
+/// }
+///
+/// impl Backbone for Strided {
+///     fn channels(&self) -> Vec<usize> {
+///         vec![8, 16]
+///     }
+///
+///     fn strides(&self) -> Vec<usize> {
+///         vec![4, 8]
+///     }
+///
+///     fn forward(&self, pixel_values: Tensor<4>) -> FeaturePyramid {
+///         let mut features = Vec::new();
+///         let mut x = pixel_values;
+///         for stage in &self.stages {
+///             x = stage.forward(x);
+///             features.push(x.clone());
+///         }
+///         FeaturePyramid::new(features)
+///     }
+/// }
+///
+/// let device = Device::flex();
+/// let conv = |channels, stride| {
+///     Conv2dConfig::new(channels, [3, 3])
+///         .with_stride([stride, stride])
+///         .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+///         .init(&device)
+/// };
+/// let backbone = Strided { stages: vec![conv([3, 8], 4), conv([8, 16], 2)] };
+/// let features = backbone.forward(Tensor::zeros([1, 3, 32, 48], &device));
+/// assert_eq!(features.sizes(), [[8, 12], [4, 6]]);
+/// ```
+pub trait Backbone: Module {
+    /// Channels of each feature map, finest map first.
+    fn channels(&self) -> Vec<usize>;
+
+    /// Pixels of the input per cell of each feature map, finest map first.
+    ///
+    /// What a map's size is for a size that is not a multiple of the stride is the backbone's own
+    /// business (Swin rounds up, ConvNeXt down); the heads use the sizes they are given.
+    fn strides(&self) -> Vec<usize>;
+
+    /// Computes the feature maps.
+    ///
+    /// # Shapes
+    ///
+    /// - `pixel_values`: `[N, num_channels, H, W]`, normalised
+    /// - output: one `[N, channels[i], H_i, W_i]` per level, finest first
+    fn forward(&self, pixel_values: Tensor<4>) -> FeaturePyramid;
+
+    /// The smallest height and width, in pixels, that [`forward`](Self::forward) accepts.
+    ///
+    /// The default is 1: any image will do.
+    fn min_size(&self) -> usize {
+        1
+    }
+}

@@ -1,0 +1,65 @@
+//! Layer normalisation over the channels of a map.
+//!
+//! Upstream: `ConvNextLayerNorm` with `data_format="channels_first"`.
+
+use burn::{
+    config::Config,
+    module::Module,
+    nn::{LayerNorm, LayerNormConfig},
+    tensor::{Device, Tensor},
+};
+
+/// Configuration of a [`LayerNorm2d`].
+#[derive(Config, Debug)]
+pub struct LayerNorm2dConfig {
+    /// Channels of the map.
+    pub channels: usize,
+    /// Added to the variance before the square root.
+    pub epsilon: f64,
+}
+
+/// Normalises every cell of an `[N, C, H, W]` map over its channels.
+#[derive(Module, Debug)]
+pub struct LayerNorm2d {
+    norm: LayerNorm,
+}
+
+impl LayerNorm2dConfig {
+    /// Builds the layer on `device`: scale 1, shift 0.
+    #[must_use]
+    pub fn init(&self, device: &Device) -> LayerNorm2d {
+        LayerNorm2d {
+            norm: LayerNormConfig::new(self.channels).with_epsilon(self.epsilon).init(device),
+        }
+    }
+}
+
+impl LayerNorm2d {
+    /// Normalises `input` cell by cell.
+    ///
+    /// # Shapes
+    ///
+    /// - `input`, output: `[N, channels, H, W]`
+    #[must_use]
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let input = input.permute([0, 2, 3, 1]); // [N, H, W, C]
+        self.norm.forward(input).permute([0, 3, 1, 2]) // [N, C, H, W]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cell_has_mean_zero_and_unit_variance() {
+        let device = Device::flex();
+        let norm = LayerNorm2dConfig::new(2, 1e-6).init(&device);
+        let input = Tensor::<1>::from_floats([1.0, 5.0, 2.0, 3.0, 9.0, 8.0], &device);
+        let output = norm.forward(input.reshape([1, 2, 1, 3]));
+        let output: Vec<f32> = output.into_data().try_to_vec().expect("f32 output");
+        for (value, expected) in output.iter().zip([-1.0, -1.0, -1.0, 1.0, 1.0, 1.0]) {
+            assert!((value - expected).abs() < 1e-4, "{output:?}");
+        }
+    }
+}

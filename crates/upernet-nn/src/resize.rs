@@ -1,0 +1,139 @@
+//! Bilinear resizing of feature maps, the only one in the project.
+//!
+//! Upstream: `torch.nn.functional.interpolate(mode="bilinear", align_corners=False)`.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// Resizes a map bilinearly to `size` = `[height, width]`.
+///
+/// Pixel centres are half-pixel aligned (`align_corners = false`), nothing is antialiased: output row
+/// `i` reads the source at `(i + 0.5) * in / out - 0.5`, clamped to the map. A map that has the size
+/// already is returned as it is.
+///
+/// Interpolation is linear and separable, so it is written as two products with small constant
+/// matrices. That makes the gradient right on every burn backend, where burn's own bilinear
+/// `interpolate` has none outside flex.
+///
+/// # Shapes
+///
+/// - `input`: `[N, C, H, W]`
+/// - output: `[N, C, size[0], size[1]]`
+///
+/// # Panics
+///
+/// Panics if `size` holds a zero.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use upernet_nn::resize_bilinear;
+///
+/// let map = Tensor::<1>::from_floats([0.0, 4.0], &Device::flex()).reshape([1, 1, 1, 2]);
+/// let wide: Vec<f32> = resize_bilinear(map, [1, 4]).into_data().try_to_vec().unwrap();
+/// assert_eq!(wide, [0.0, 1.0, 3.0, 4.0]);
+/// ```
+#[must_use]
+pub fn resize_bilinear(input: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+    let [batch, channels, height, width] = input.dims();
+    let [out_height, out_width] = size;
+    assert!(out_height > 0 && out_width > 0, "cannot resize a map to {out_height} x {out_width}");
+    let device = input.device();
+    let mut output = input;
+    if height != out_height {
+        // One matrix serves all N * C planes: [H', H] x [N * C, H, W].
+        let planes = output.reshape([batch * channels, height, width]);
+        let rows = interpolation_matrix(height, out_height, &device).unsqueeze::<3>();
+        output = rows.matmul(planes).reshape([batch, channels, out_height, width]);
+    }
+    if width != out_width {
+        // All rows of all planes stand below each other: [N * C * H', W] x [W, W'].
+        let rows = output.reshape([batch * channels * out_height, width]);
+        let columns = interpolation_matrix(width, out_width, &device).transpose();
+        output = rows.matmul(columns).reshape([batch, channels, out_height, out_width]);
+    }
+    output
+}
+
+/// The matrix `[to, from]` that interpolates a line of `from` values to `to` values.
+fn interpolation_matrix(from: usize, to: usize, device: &Device) -> Tensor<2> {
+    let mut matrix = vec![0.0_f32; to * from];
+    for (row, weights) in matrix.chunks_exact_mut(from).enumerate() {
+        let [(low, low_weight), (high, high_weight)] = taps(row, from, to);
+        weights[low] += low_weight;
+        weights[high] += high_weight;
+    }
+    Tensor::from_data(TensorData::new(matrix, [to, from]), device)
+}
+
+/// The two source positions that output position `position` mixes, with their weights.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the source position is clamped to 0 ..= from - 1 before it becomes an index"
+)]
+fn taps(position: usize, from: usize, to: usize) -> [(usize, f32); 2] {
+    let source = (position as f64 + 0.5) * from as f64 / to as f64 - 0.5;
+    let source = source.clamp(0.0, (from - 1) as f64);
+    let low = source as usize;
+    let high = (low + 1).min(from - 1);
+    let fraction = (source - low as f64) as f32;
+    [(low, 1.0 - fraction), (high, fraction)]
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{
+        Distribution, Tolerance,
+        module::interpolate,
+        ops::{InterpolateMode, InterpolateOptions},
+    };
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::up([5, 7], [13, 9])]
+    #[case::down([13, 9], [5, 7])]
+    #[case::mixed([4, 11], [9, 3])]
+    #[case::from_one_cell([1, 1], [6, 5])]
+    #[case::to_one_cell([6, 5], [1, 1])]
+    #[case::one_axis([6, 5], [6, 11])]
+    fn equals_burns_half_pixel_interpolation(#[case] from: [usize; 2], #[case] to: [usize; 2]) {
+        let device = Device::flex();
+        let input =
+            Tensor::random([2, 3, from[0], from[1]], Distribution::Normal(0.0, 1.0), &device);
+        let options = InterpolateOptions::new(InterpolateMode::Bilinear)
+            .with_align_corners(false)
+            .with_output_size(to);
+        let expected = interpolate(input.clone(), options);
+        resize_bilinear(input, to)
+            .into_data()
+            .assert_approx_eq::<f32>(&expected.into_data(), Tolerance::absolute(2e-6));
+    }
+
+    #[test]
+    fn a_map_of_the_right_size_is_untouched() {
+        let input = Tensor::random([1, 2, 3, 4], Distribution::Default, &Device::flex());
+        let output = resize_bilinear(input.clone(), [3, 4]);
+        output.into_data().assert_eq(&input.into_data(), true);
+    }
+
+    /// The gradient of a sum is each input's total weight; interpolation spreads a total of one per
+    /// output value, whatever the sizes.
+    #[test]
+    fn gradient_spreads_every_output_once() {
+        let device = Device::flex().autodiff();
+        let input = Tensor::<4>::ones([1, 2, 3, 5], &device).require_grad();
+        let gradients = resize_bilinear(input.clone(), [7, 11]).sum().backward();
+        let gradient = input.grad(&gradients).expect("tracked");
+        let total: f32 = gradient.sum().into_scalar();
+        assert!((total - 2.0 * 7.0 * 11.0).abs() < 1e-3, "total {total}");
+    }
+
+    #[test]
+    #[should_panic(expected = "cannot resize a map to 0 x 3")]
+    fn refuses_an_empty_size() {
+        let _ = resize_bilinear(Tensor::zeros([1, 1, 2, 2], &Device::flex()), [0, 3]);
+    }
+}
