@@ -1,0 +1,221 @@
+"""The golden models: small ones for tests, trimmed ones for the repository, full-size ones."""
+
+from dataclasses import dataclass, field
+from typing import Callable
+
+from transformers import (
+    ConvNextConfig,
+    ConvNextV2Config,
+    PretrainedConfig,
+    ResNetConfig,
+    SwinConfig,
+    Swinv2Config,
+)
+
+STAGES = ["stage1", "stage2", "stage3", "stage4"]
+
+
+@dataclass
+class Case:
+    """One model and the input that it is shown.
+
+    debug keeps the head's inner maps, full keeps strided logits and a label map in place of
+    full-size logits, config_only writes no tensors (for models that a port has to refuse).
+    """
+
+    backbone: PretrainedConfig
+    size: tuple[int, int]
+    batch: int = 2
+    debug: bool = False
+    full: bool = False
+    config_only: bool = False
+    head: dict = field(default_factory=dict)
+
+
+def case(backbone, size, batch=2, debug=False, full=False, config_only=False, **head) -> Case:
+    """A case under the small head of most goldens; `head` overrides single settings."""
+    small_head = dict(hidden_size=16, auxiliary_channels=8, num_labels=7)
+    return Case(backbone, size, batch, debug, full, config_only, {**small_head, **head})
+
+
+# ---------------------------------------------------------------- backbones
+
+
+def _windowed(config_class, embed_dim, depths, num_heads, window_size, **more):
+    return config_class(
+        embed_dim=embed_dim,
+        depths=list(depths),
+        num_heads=list(num_heads),
+        window_size=window_size,
+        drop_path_rate=0.0,
+        out_features=STAGES,
+        **more,
+    )
+
+
+def swin(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 2, 2, 4), window_size=7, **more):
+    return _windowed(SwinConfig, embed_dim, depths, num_heads, window_size, **more)
+
+
+def swinv2(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 2, 2, 4), window_size=7, **more):
+    return _windowed(Swinv2Config, embed_dim, depths, num_heads, window_size, **more)
+
+
+def convnext(
+    hidden_sizes=(16, 24, 32, 40),
+    depths=(1, 1, 2, 1),
+    config_class=ConvNextConfig,
+    out_features=STAGES,
+    **more,
+):
+    return config_class(
+        hidden_sizes=list(hidden_sizes),
+        depths=list(depths),
+        drop_path_rate=0.0,
+        out_features=list(out_features),
+        **more,
+    )
+
+
+def resnet(embedding_size=16, hidden_sizes=(16, 24, 32, 40), depths=(1, 1, 2, 1), **more):
+    return ResNetConfig(
+        embedding_size=embedding_size,
+        hidden_sizes=list(hidden_sizes),
+        depths=list(depths),
+        out_features=STAGES,
+        **more,
+    )
+
+
+# ---------------------------------------------------------------- tables
+
+WIDE = dict(hidden_size=32, auxiliary_channels=16)
+
+# Two convolutions and a concatenated input in the auxiliary head, its width given in the config,
+# and another ignore index; the head of "head-aux-concat".
+AUX_CONCAT = dict(
+    auxiliary_num_convs=2,
+    auxiliary_concat_input=True,
+    auxiliary_loss_weight=0.25,
+    loss_ignore_index=3,
+)
+
+SWIN_OPTIONS = dict(
+    depths=(2, 1, 2, 1), window_size=4, layer_norm_eps=1e-3, qkv_bias=False, mlp_ratio=2.0
+)
+
+SMALL: dict[str, Callable[[], Case]] = {
+    # Main case of each backbone: odd, non-square, batch 2, shifted blocks in stages 1 and 3.
+    "swin": lambda: case(swin(16, (2, 1, 2, 1), (2, 2, 4, 4)), (97, 131), **WIDE),
+    "convnext": lambda: case(convnext(), (69, 93), debug=True, **WIDE),
+    "convnextv2": lambda: case(convnext(config_class=ConvNextV2Config), (69, 93), **WIDE),
+    "swinv2": lambda: case(swinv2(depths=(2, 1, 2, 1), image_size=224), (69, 93)),
+    "resnet": lambda: case(resnet(), (69, 93)),
+    # The image is smaller than one window in every stage (5 x 6 patches, window 7, shift 3).
+    "swin-small-image": lambda: case(swin(depths=(2, 2, 2, 2)), (20, 24)),
+    # An eps that tells the norms that read the config from those that do not; no auxiliary head.
+    "swin-options": lambda: case(
+        swin(**SWIN_OPTIONS), (64, 48), use_auxiliary_head=False, pool_scales=[1, 2, 4]
+    ),
+    # UperNet never interpolates learned positions, so the input has to match image_size.
+    # transformers 4 allocates one row too many and cannot run this; the case is skipped there.
+    "swin-absolute": lambda: case(
+        swin(image_size=64, use_absolute_embeddings=True), (64, 64), batch=1
+    ),
+    "head-aux-concat": lambda: case(
+        convnext(layer_scale_init_value=0.0), (66, 50), auxiliary_in_channels=32, **AUX_CONCAT
+    ),
+    # Three maps, and an auxiliary head without convolutions.
+    "head-three-level": lambda: case(
+        convnext(depths=(1, 1, 1, 1), out_features=STAGES[1:]),
+        (64, 80),
+        auxiliary_num_convs=0,
+        auxiliary_channels=40,
+    ),
+    "convnext-small-image": lambda: case(convnext(), (33, 35)),
+    # SwinV2 clamps its windows when it is built: image_size 64 makes grids of 4 and 2 cells.
+    "swinv2-clamped": lambda: case(
+        swinv2(
+            depths=(2, 1, 2, 2), window_size=8, image_size=64, pretrained_window_sizes=[4, 4, 4, 2]
+        ),
+        (64, 80),
+    ),
+    "resnet-basic": lambda: case(resnet(layer_type="basic"), (65, 47)),
+}
+
+NARROW = dict(hidden_sizes=(8, 12, 16, 24))
+
+
+def trimmed(backbone, size, **more) -> Case:
+    head = dict(hidden_size=10, auxiliary_channels=6, num_labels=5)
+    return case(backbone, size, **{**head, **more})
+
+
+# The same cases under the same names, narrower and on smaller pictures, so that all of them
+# together stay below 6 MB. Each keeps the property that its big brother is there for. Where the last
+# map is one cell the batch is 3: BatchNorm over two values maps nearly everything to -1 and 1, and
+# leaves gradients that are mostly rounding.
+TRIMMED: dict[str, Callable[[], Case]] = {
+    # 15 x 21 patches: three by three windows of 7, padded, and shifted in the second block.
+    "swin": lambda: trimmed(swin(depths=(2, 1, 2, 1)), (57, 83)),
+    # 5 x 6 patches, window 6; the last map is one cell.
+    "swin-small-image": lambda: trimmed(
+        swin(4, (2, 2, 2, 2), window_size=6), (17, 21), batch=3
+    ),
+    "swin-options": lambda: trimmed(
+        swin(4, **SWIN_OPTIONS), (51, 38), use_auxiliary_head=False, pool_scales=[1, 2, 4]
+    ),
+    "swin-absolute": lambda: trimmed(
+        swin(4, window_size=5, image_size=36, use_absolute_embeddings=True), (36, 36), batch=1
+    ),
+    "convnext": lambda: trimmed(convnext(**NARROW), (62, 83), debug=True),
+    "convnext-small-image": lambda: trimmed(convnext(**NARROW), (34, 39), batch=3),
+    "head-aux-concat": lambda: trimmed(
+        convnext(**NARROW, layer_scale_init_value=0.0),
+        (53, 38),
+        batch=3,
+        auxiliary_in_channels=16,
+        **AUX_CONCAT,
+    ),
+    "head-three-level": lambda: trimmed(
+        convnext(**NARROW, depths=(1, 1, 1, 1), out_features=STAGES[1:]),
+        (49, 66),
+        auxiliary_num_convs=0,
+        auxiliary_channels=24,
+    ),
+    "convnextv2": lambda: trimmed(
+        convnext(**NARROW, config_class=ConvNextV2Config), (33, 35), config_only=True
+    ),
+    "swinv2": lambda: trimmed(swinv2(4), (33, 35), config_only=True),
+    "resnet": lambda: trimmed(resnet(8, **NARROW), (33, 35), config_only=True),
+}
+
+
+def _full(backbone, auxiliary_in_channels, side=512):
+    return lambda: case(
+        backbone(),
+        (side, side),
+        batch=1,
+        full=True,
+        hidden_size=512,
+        auxiliary_channels=256,
+        num_labels=150,
+        auxiliary_in_channels=auxiliary_in_channels,
+    )
+
+
+# The published sizes, with weights of our own.
+FULL: dict[str, Callable[[], Case]] = {
+    "full-swin-tiny": _full(lambda: swin(96, (2, 2, 6, 2), (3, 6, 12, 24), 7), 384),
+    "full-swin-small": _full(lambda: swin(96, (2, 2, 18, 2), (3, 6, 12, 24), 7), 384),
+    "full-swin-base": _full(lambda: swin(128, (2, 2, 18, 2), (4, 8, 16, 32), 12), 512),
+    "full-swin-large": _full(lambda: swin(192, (2, 2, 18, 2), (6, 12, 24, 48), 12), 768),
+    "full-convnext-tiny": _full(lambda: convnext((96, 192, 384, 768), (3, 3, 9, 3)), 384),
+    "full-convnext-small": _full(lambda: convnext((96, 192, 384, 768), (3, 3, 27, 3)), 384),
+    "full-convnext-base": _full(lambda: convnext((128, 256, 512, 1024), (3, 3, 27, 3)), 512),
+    "full-convnext-large": _full(lambda: convnext((192, 384, 768, 1536), (3, 3, 27, 3)), 768, 640),
+    "full-convnext-xlarge": _full(
+        lambda: convnext((256, 512, 1024, 2048), (3, 3, 27, 3)), 1024, 640
+    ),
+    "full-resnet-50": _full(lambda: resnet(64, (256, 512, 1024, 2048), (3, 4, 6, 3)), 1024),
+}

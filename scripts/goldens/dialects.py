@@ -1,0 +1,178 @@
+"""The names that the same tensors carry in files of different origin.
+
+Canonical names are those that transformers 4 wrote to the hub. Each `*_state` function turns a
+canonical state into the state of one dialect.
+"""
+
+import re
+
+import torch
+
+V5_TO_CANONICAL = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in [
+        (r"^backbone\.swin\.(embeddings|encoder)\.", r"backbone.\1."),
+        (r"\.attention\.q_proj\.", ".attention.self.query."),
+        (r"\.attention\.k_proj\.", ".attention.self.key."),
+        (r"\.attention\.v_proj\.", ".attention.self.value."),
+        (r"\.attention\.o_proj\.", ".attention.output.dense."),
+        (
+            r"\.attention\.relative_position_bias\.relative_position_bias_table$",
+            ".attention.self.relative_position_bias_table",
+        ),
+        (r"(\.blocks\.\d+)\.mlp\.fc1\.", r"\1.intermediate.dense."),
+        (r"(\.blocks\.\d+)\.mlp\.fc2\.", r"\1.output.dense."),
+    ]
+]
+CANONICAL_TO_V5 = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in [
+        (r"^backbone\.(embeddings|encoder)\.", r"backbone.swin.\1."),
+        (r"\.attention\.self\.query\.", ".attention.q_proj."),
+        (r"\.attention\.self\.key\.", ".attention.k_proj."),
+        (r"\.attention\.self\.value\.", ".attention.v_proj."),
+        (r"\.attention\.output\.dense\.", ".attention.o_proj."),
+        (
+            r"\.attention\.self\.relative_position_bias_table$",
+            ".attention.relative_position_bias.relative_position_bias_table",
+        ),
+        (r"(\.blocks\.\d+)\.intermediate\.dense\.", r"\1.mlp.fc1."),
+        (r"(\.blocks\.\d+)\.output\.dense\.", r"\1.mlp.fc2."),
+    ]
+]
+# transformers 5 builds a final norm that the backbone never uses.
+UNUSED = re.compile(r"^backbone\.swin\.layernorm\.")
+
+
+def canonical_key(key: str, is_swin: bool) -> str:
+    """The canonical name of a key of the installed library."""
+    return _renamed(key, V5_TO_CANONICAL) if is_swin else key
+
+
+def _renamed(key, rules):
+    for pattern, replacement in rules:
+        key = pattern.sub(replacement, key)
+    return key
+
+
+def relative_position_index(window_size: int) -> torch.Tensor:
+    """Index into the bias table, i64 [window_size^2, window_size^2], as old files store it."""
+    cell = torch.arange(window_size)
+    distance = cell[:, None] - cell[None, :] + window_size - 1
+    token = torch.arange(window_size * window_size)
+    rows, columns = token // window_size, token % window_size
+    return distance[rows][:, rows] * (2 * window_size - 1) + distance[columns][:, columns]
+
+
+def hub_state(canonical, config):
+    """What transformers 4 wrote: canonical names and an index buffer for each attention."""
+    state = {key: tensor for key, tensor in canonical.items() if not UNUSED.match(key)}
+    if config.backbone_config.model_type == "swin":
+        index = relative_position_index(config.backbone_config.window_size)
+        for key in list(state):
+            if key.endswith("relative_position_bias_table"):
+                state[key.removesuffix("bias_table") + "index"] = index.clone()
+    return state
+
+
+def v5_saved_state(canonical, config):
+    """What transformers 5 saves: canonical names, no index buffers, an unused final norm."""
+    state = dict(canonical)
+    backbone = config.backbone_config
+    if backbone.model_type == "swin":
+        channels = backbone.embed_dim * 2 ** (len(backbone.depths) - 1)
+        state.setdefault("backbone.swin.layernorm.weight", torch.ones(channels))
+        state.setdefault("backbone.swin.layernorm.bias", torch.zeros(channels))
+    return state
+
+
+def v5_memory_state(canonical, config):
+    """What `state_dict()` returns in transformers 5."""
+    state = v5_saved_state(canonical, config)
+    if config.backbone_config.model_type != "swin":
+        return state
+    return {
+        _renamed(key, CANONICAL_TO_V5) if key.startswith("backbone.") else key: tensor
+        for key, tensor in state.items()
+    }
+
+
+def to_unfold_order(tensor: torch.Tensor) -> torch.Tensor:
+    """Patch-merging tensor from [(0,0), (1,0), (0,1), (1,1)] x C to C x row-major positions.
+
+    mmsegmentation gathers the four neighbours with nn.Unfold, channel outermost.
+    """
+    channels = tensor.shape[-1] // 4
+    tensor = tensor.reshape(*tensor.shape[:-1], 4, channels)
+    tensor = tensor[..., [0, 2, 1, 3], :].transpose(-1, -2)
+    return tensor.reshape(*tensor.shape[:-2], 4 * channels).contiguous()
+
+
+def mmseg_state(canonical, config):
+    """Names (and layouts) of mmsegmentation; Swin and ConvNeXt only."""
+    backbone_state = {"swin": _mmseg_swin, "convnext": _mmseg_convnext}.get(
+        config.backbone_config.model_type
+    )
+    if backbone_state is None:
+        raise ValueError(f"no mmsegmentation names for {config.backbone_config.model_type}")
+    state = {}
+    for key, tensor in hub_state(canonical, config).items():
+        name = key.replace("batch_norm", "bn").replace(".classifier.", ".conv_seg.")
+        if name.startswith("backbone."):
+            name, tensor = backbone_state(key, name, tensor, canonical)
+        if name is not None:
+            name = re.sub(
+                r"hidden_states_norms\.stage(\d+)", lambda m: f"norm{int(m[1]) - 1}", name
+            )
+            state[name] = tensor
+    return state
+
+
+def _mmseg_swin(key, name, tensor, canonical):
+    if re.search(r"attention\.self\.(key|value)\.", name):
+        return None, tensor
+    if "attention.self.query." in name:
+        parts = [canonical[key.replace("query", part)] for part in ("query", "key", "value")]
+        tensor = torch.cat(parts, 0)
+        name = name.replace("attention.self.query", "attn.w_msa.qkv")
+    for old, new in [
+        ("attention.self.", "attn.w_msa."),
+        ("attention.output.dense", "attn.w_msa.proj"),
+        ("layernorm_before", "norm1"),
+        ("layernorm_after", "norm2"),
+        ("intermediate.dense", "ffn.layers.0.0"),
+        ("output.dense", "ffn.layers.1"),
+        ("backbone.embeddings.patch_embeddings.projection", "backbone.patch_embed.projection"),
+        ("backbone.embeddings.norm", "backbone.patch_embed.norm"),
+        ("backbone.encoder.layers.", "backbone.stages."),
+    ]:
+        name = name.replace(old, new)
+    if ".downsample." in name:
+        tensor = to_unfold_order(tensor)
+    return name, tensor
+
+
+def _mmseg_convnext(_key, name, tensor, _canonical):
+    name = name.replace("backbone.embeddings.patch_embeddings", "backbone.downsample_layers.0.0")
+    name = name.replace("backbone.embeddings.layernorm", "backbone.downsample_layers.0.1")
+    name = re.sub(
+        r"encoder\.stages\.(\d+)\.downsampling_layer\.(\d)", r"downsample_layers.\1.\2", name
+    )
+    name = re.sub(r"encoder\.stages\.(\d+)\.layers\.(\d+)\.", r"stages.\1.\2.", name)
+    for old, new in [
+        ("layer_scale_parameter", "gamma"),
+        ("dwconv", "depthwise_conv"),
+        (".layernorm.", ".norm."),
+        ("pwconv1", "pointwise_conv1"),
+        ("pwconv2", "pointwise_conv2"),
+    ]:
+        name = name.replace(old, new)
+    return name, tensor
+
+
+STATES = {
+    "hub": hub_state,
+    "v5saved": v5_saved_state,
+    "v5mem": v5_memory_state,
+    "mmseg": mmseg_state,
+}
