@@ -1,1 +1,24 @@
-//! UPerNet on burn: pyramid pooling, UPer head, FCN auxiliary head, loss, and the whole model over any backbone
+//! UPerNet above the backbone: pyramid pooling, feature pyramid, auxiliary head, loss, whole model.
+//!
+//! Source: Xiao et al., *Unified Perceptual Parsing for Scene Understanding* (2018),
+//! <https://arxiv.org/abs/1807.10221>. Upstream: Hugging Face `modeling_upernet.py`.
+//!
+//! - [`UperNet`]: any [`Backbone`](upernet_nn::Backbone), the decode head, and the auxiliary head.
+//! - [`UperHead`]: fuses the feature maps; [`PyramidPooling`] is its context module.
+//! - [`FcnHead`]: the auxiliary classifier that helps training.
+//! - [`cross_entropy`]: the loss, with an ignored label.
+//!
+//! The crate knows no files and enables no burn backend.
+
+mod fcn_head;
+mod fpn;
+mod loss;
+mod model;
+mod pyramid_pooling;
+mod uper_head;
+
+pub use fcn_head::{FcnHead, FcnHeadConfig};
+pub use loss::cross_entropy;
+pub use model::{AuxiliaryHeadConfig, UperNet, UperNetConfig, UperNetOutput};
+pub use pyramid_pooling::{PyramidPooling, PyramidPoolingConfig};
+pub use uper_head::{UperHead, UperHeadConfig};

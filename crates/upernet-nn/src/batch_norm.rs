@@ -119,7 +119,11 @@ mod tests {
     use super::*;
 
     fn values(state: &RunningState<Tensor<1>>) -> Vec<f32> {
-        state.value_sync().into_data().try_to_vec().expect("f32 statistics")
+        state
+            .value_sync()
+            .into_data()
+            .try_to_vec()
+            .expect("f32 statistics")
     }
 
     /// torch 2.15: `m = nn.BatchNorm2d(1); m(torch.tensor([1., 3., 5.]).view(1, 1, 1, 3))` gives
@@ -134,7 +138,10 @@ mod tests {
         assert!((values(&norm.running_mean)[0] - 0.3).abs() < 1e-6);
         assert!((values(&norm.running_var)[0] - 1.3).abs() < 1e-6);
         let output: Vec<f32> = output.into_data().try_to_vec().expect("f32 output");
-        assert!((output[0] + 1.224_742_7).abs() < 1e-5, "biased variance normalises the batch");
+        assert!(
+            (output[0] + 1.224_742_7).abs() < 1e-5,
+            "biased variance normalises the batch"
+        );
     }
 
     #[test]
@@ -155,7 +162,10 @@ mod tests {
         let output = norm.forward(Tensor::full([1, 2, 1, 1], 4.0, &device));
 
         let output: Vec<f32> = output.into_data().try_to_vec().expect("f32 output");
-        assert!(output.iter().all(|value| (value - 4.0).abs() < 1e-3), "{output:?}");
+        assert!(
+            output.iter().all(|value| (value - 4.0).abs() < 1e-3),
+            "{output:?}"
+        );
         assert_eq!(values(&norm.running_mean), [0.0, 0.0]);
         assert_eq!(values(&norm.running_var), [1.0, 1.0]);
     }

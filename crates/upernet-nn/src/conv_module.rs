@@ -41,10 +41,16 @@ impl ConvModuleConfig {
     /// Panics if the kernel size is even.
     #[must_use]
     pub fn init(&self, device: &Device) -> ConvModule {
-        assert!(self.kernel_size % 2 == 1, "kernel size must be odd, got {}", self.kernel_size);
+        assert!(
+            self.kernel_size % 2 == 1,
+            "kernel size must be odd, got {}",
+            self.kernel_size
+        );
         let padding = self.kernel_size / 2;
         let conv = Conv2dConfig::new(self.channels, [self.kernel_size; 2])
-            .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
+            .with_padding(PaddingConfig2d::Explicit(
+                padding, padding, padding, padding,
+            ))
             .with_bias(false);
         let [_, channels] = self.channels;
         ConvModule {

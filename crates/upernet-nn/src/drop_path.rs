@@ -38,7 +38,10 @@ impl DropPathConfig {
             "drop path probability must be at least 0 and below 1, got {}",
             self.probability
         );
-        DropPath { probability: self.probability, training: Param::from_bool(true) }
+        DropPath {
+            probability: self.probability,
+            training: Param::from_bool(true),
+        }
     }
 }
 
@@ -76,7 +79,9 @@ pub fn drop_path_schedule(rate: f64, depths: &[usize]) -> Vec<Vec<f64>> {
     depths
         .iter()
         .map(|&depth| {
-            let rates = (block..block + depth).map(|i| rate * i as f64 / last as f64).collect();
+            let rates = (block..block + depth)
+                .map(|i| rate * i as f64 / last as f64)
+                .collect();
             block += depth;
             rates
         })
@@ -97,8 +102,14 @@ mod tests {
         let output = drop_path.forward(Tensor::<3>::ones([4000, 2, 3], &device));
         let values: Vec<f32> = output.into_data().try_to_vec().expect("f32 output");
         for sample in values.chunks(6) {
-            assert!(sample.iter().all(|v| *v == sample[0]), "a sample is dropped as a whole");
-            assert!(sample[0] == 0.0 || (sample[0] - 4.0 / 3.0).abs() < 1e-6, "{sample:?}");
+            assert!(
+                sample.iter().all(|v| *v == sample[0]),
+                "a sample is dropped as a whole"
+            );
+            assert!(
+                sample[0] == 0.0 || (sample[0] - 4.0 / 3.0).abs() < 1e-6,
+                "{sample:?}"
+            );
         }
         // Standard error of the mean over 4000 samples is 0.009.
         let mean = values.iter().sum::<f32>() / values.len() as f32;

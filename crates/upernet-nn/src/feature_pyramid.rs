@@ -35,7 +35,10 @@ impl FeaturePyramid {
         let [batch, ..] = maps[0].dims();
         for map in &maps {
             let [other, ..] = map.dims();
-            assert_eq!(batch, other, "the maps of a feature pyramid differ in batch size");
+            assert_eq!(
+                batch, other,
+                "the maps of a feature pyramid differ in batch size"
+            );
         }
         Self { maps }
     }

@@ -46,9 +46,19 @@ mod tests {
         let device = Device::flex().autodiff();
         let x = Tensor::<1>::from_floats([-2.5, -1.0, -0.1, 0.3, 1.7], &device).require_grad();
         let gradients = gelu(x.clone()).sum().backward();
-        let actual: Vec<f32> =
-            x.grad(&gradients).expect("tracked").into_data().try_to_vec().expect("f32 gradient");
-        let expected = [-0.037_611_086, -0.083_315_47, 0.420_476_9, 0.732_327_77, 1.115_318];
+        let actual: Vec<f32> = x
+            .grad(&gradients)
+            .expect("tracked")
+            .into_data()
+            .try_to_vec()
+            .expect("f32 gradient");
+        let expected = [
+            -0.037_611_086,
+            -0.083_315_47,
+            0.420_476_9,
+            0.732_327_77,
+            1.115_318,
+        ];
         for (a, e) in actual.iter().zip(expected) {
             assert!((a - e).abs() < 2e-7, "{actual:?} vs {expected:?}");
         }

@@ -84,8 +84,13 @@ mod tests {
         // 60,000 draws: the mean's standard error is 8e-5, the deviation's 6e-5.
         assert!(mean.abs() < 5e-4, "mean {mean}");
         assert!((std - 0.02).abs() < 4e-4, "std {std}");
-        let bias: Vec<f32> =
-            layer.bias.expect("has a bias").val().into_data().try_to_vec().expect("f32 bias");
+        let bias: Vec<f32> = layer
+            .bias
+            .expect("has a bias")
+            .val()
+            .into_data()
+            .try_to_vec()
+            .expect("f32 bias");
         assert!(bias.iter().all(|&value| value == 0.0));
     }
 

@@ -29,7 +29,9 @@ impl LayerNorm2dConfig {
     #[must_use]
     pub fn init(&self, device: &Device) -> LayerNorm2d {
         LayerNorm2d {
-            norm: LayerNormConfig::new(self.channels).with_epsilon(self.epsilon).init(device),
+            norm: LayerNormConfig::new(self.channels)
+                .with_epsilon(self.epsilon)
+                .init(device),
         }
     }
 }

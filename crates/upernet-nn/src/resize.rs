@@ -37,20 +37,27 @@ use burn::tensor::{Device, Tensor, TensorData};
 pub fn resize_bilinear(input: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     let [batch, channels, height, width] = input.dims();
     let [out_height, out_width] = size;
-    assert!(out_height > 0 && out_width > 0, "cannot resize a map to {out_height} x {out_width}");
+    assert!(
+        out_height > 0 && out_width > 0,
+        "cannot resize a map to {out_height} x {out_width}"
+    );
     let device = input.device();
     let mut output = input;
     if height != out_height {
         // One matrix serves all N * C planes: [H', H] x [N * C, H, W].
         let planes = output.reshape([batch * channels, height, width]);
         let rows = interpolation_matrix(height, out_height, &device).unsqueeze::<3>();
-        output = rows.matmul(planes).reshape([batch, channels, out_height, width]);
+        output = rows
+            .matmul(planes)
+            .reshape([batch, channels, out_height, width]);
     }
     if width != out_width {
         // All rows of all planes stand below each other: [N * C * H', W] x [W, W'].
         let rows = output.reshape([batch * channels * out_height, width]);
         let columns = interpolation_matrix(width, out_width, &device).transpose();
-        output = rows.matmul(columns).reshape([batch, channels, out_height, out_width]);
+        output = rows
+            .matmul(columns)
+            .reshape([batch, channels, out_height, out_width]);
     }
     output
 }
@@ -101,8 +108,11 @@ mod tests {
     #[case::one_axis([6, 5], [6, 11])]
     fn equals_burns_half_pixel_interpolation(#[case] from: [usize; 2], #[case] to: [usize; 2]) {
         let device = Device::flex();
-        let input =
-            Tensor::random([2, 3, from[0], from[1]], Distribution::Normal(0.0, 1.0), &device);
+        let input = Tensor::random(
+            [2, 3, from[0], from[1]],
+            Distribution::Normal(0.0, 1.0),
+            &device,
+        );
         let options = InterpolateOptions::new(InterpolateMode::Bilinear)
             .with_align_corners(false)
             .with_output_size(to);

@@ -1,1 +1,26 @@
-//! Swin Transformer backbone on burn: pixels in, four feature maps out
+//! Swin Transformer as a backbone: pixels in, one feature map per requested stage out.
+//!
+//! Source: Liu et al., *Swin Transformer: Hierarchical Vision Transformer using Shifted Windows*
+//! (2021), <https://arxiv.org/abs/2103.14030>. Upstream: Hugging Face `SwinBackbone`, whose rules
+//! this crate follows where they differ from the paper's code: windows are never shrunk to small
+//! maps, padding is not masked, and every returned stage has a norm of its own.
+//!
+//! - [`SwinConfig`] -> [`Swin`], a [`Backbone`](upernet_nn::Backbone).
+//! - Read from the image on: `patch_embedding`, `stage` (blocks, then `patch_merging`), and inside a
+//!   block `window` -> `attention` -> `mlp`.
+//!
+//! The crate knows no files and enables no burn backend.
+
+mod attention;
+mod backbone;
+mod block;
+mod config;
+mod mlp;
+mod patch_embedding;
+mod patch_merging;
+mod relative_position;
+mod stage;
+mod window;
+
+pub use backbone::Swin;
+pub use config::{DropPathRule, SwinConfig};

@@ -1,0 +1,209 @@
+//! The whole backbone. Paper: table 9. Upstream: `ConvNextBackbone`.
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor},
+};
+use upernet_nn::{Backbone, FeaturePyramid, LayerNorm2d, LayerNorm2dConfig, drop_path_schedule};
+
+use crate::{
+    ConvNextConfig, LAYER_NORM_EPS, block::ConvNextBlock, downsample::Downsample, stem::Stem,
+};
+
+/// ConvNeXt with one feature map per requested stage.
+///
+/// Maps have `floor(size / stride)` cells a side, so an image has to measure at least
+/// [`min_size`](Backbone::min_size) pixels a side (32 with four stages and patches of 4).
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use upernet_convnext::ConvNextConfig;
+/// use upernet_nn::Backbone;
+///
+/// let device = Device::flex();
+/// let convnext = ConvNextConfig::new()
+///     .with_hidden_sizes(vec![8, 16])
+///     .with_depths(vec![1, 2])
+///     .with_out_stages(vec![0, 1])
+///     .init(&device);
+/// let features = convnext.forward(Tensor::zeros([1, 3, 30, 50], &device));
+/// assert_eq!(features.channels(), [8, 16]);
+/// assert_eq!(features.sizes(), [[7, 12], [3, 6]]);
+/// ```
+#[derive(Module, Debug)]
+pub struct ConvNext {
+    stem: Stem,
+    stages: Vec<ConvNextStage>,
+    /// One norm per returned stage, in the order of `out_stages`.
+    hidden_states_norms: Vec<LayerNorm2d>,
+    #[module(skip)]
+    config: ConvNextConfig,
+}
+
+/// The layer that leads in (absent for the first stage), then the blocks.
+#[derive(Module, Debug)]
+struct ConvNextStage {
+    downsampling_layer: Option<Downsample>,
+    layers: Vec<ConvNextBlock>,
+}
+
+impl ConvNextConfig {
+    /// Builds the backbone on `device`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `hidden_sizes` has not as many entries as `depths`, if `out_stages` is empty, not
+    /// increasing or names a stage that does not exist, or if a size is zero.
+    #[must_use]
+    pub fn init(&self, device: &Device) -> ConvNext {
+        self.check();
+        let drop_path = drop_path_schedule(self.drop_path_rate, &self.depths);
+        let stages = drop_path
+            .iter()
+            .enumerate()
+            .map(|(stage, rates)| ConvNextStage {
+                downsampling_layer: (stage > 0).then(|| Downsample::new(self, stage, device)),
+                layers: rates
+                    .iter()
+                    .map(|&rate| ConvNextBlock::new(self, stage, rate, device))
+                    .collect(),
+            });
+        let norms = self.out_stages.iter().map(|&stage| {
+            LayerNorm2dConfig::new(self.hidden_sizes[stage], LAYER_NORM_EPS).init(device)
+        });
+        ConvNext {
+            stem: Stem::new(self, device),
+            stages: stages.collect(),
+            hidden_states_norms: norms.collect(),
+            config: self.clone(),
+        }
+    }
+
+    fn check(&self) {
+        assert_eq!(
+            self.depths.len(),
+            self.hidden_sizes.len(),
+            "depths and hidden_sizes differ in length"
+        );
+        assert!(
+            self.patch_size > 0 && !self.hidden_sizes.contains(&0),
+            "patches and stages need a size"
+        );
+        let increasing = self.out_stages.windows(2).all(|pair| pair[0] < pair[1]);
+        let last = self
+            .out_stages
+            .last()
+            .copied()
+            .expect("out_stages must name a stage");
+        assert!(
+            increasing && last < self.num_stages(),
+            "out_stages must increase and stay below {}, got {:?}",
+            self.num_stages(),
+            self.out_stages
+        );
+    }
+}
+
+impl ConvNextStage {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let x = match &self.downsampling_layer {
+            Some(layer) => layer.forward(x),
+            None => x,
+        };
+        self.layers.iter().fold(x, |x, layer| layer.forward(x))
+    }
+}
+
+impl ConvNext {
+    /// What the backbone was built from.
+    #[must_use]
+    pub fn config(&self) -> &ConvNextConfig {
+        &self.config
+    }
+}
+
+impl Backbone for ConvNext {
+    fn channels(&self) -> Vec<usize> {
+        self.config
+            .out_stages
+            .iter()
+            .map(|&stage| self.config.hidden_sizes[stage])
+            .collect()
+    }
+
+    fn strides(&self) -> Vec<usize> {
+        self.config
+            .out_stages
+            .iter()
+            .map(|&stage| self.config.stage_stride(stage))
+            .collect()
+    }
+
+    fn forward(&self, pixel_values: Tensor<4>) -> FeaturePyramid {
+        let mut x = self.stem.forward(pixel_values);
+        let mut features = Vec::with_capacity(self.hidden_states_norms.len());
+        for (index, stage) in self.stages.iter().enumerate() {
+            x = stage.forward(x);
+            if self.config.out_stages.get(features.len()) == Some(&index) {
+                features.push(self.hidden_states_norms[features.len()].forward(x.clone()));
+                if features.len() == self.hidden_states_norms.len() {
+                    break;
+                }
+            }
+        }
+        FeaturePyramid::new(features)
+    }
+
+    fn min_size(&self) -> usize {
+        let last = self.config.out_stages.last().copied().unwrap_or_default();
+        self.config.stage_stride(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tiny() -> ConvNextConfig {
+        ConvNextConfig::new()
+            .with_hidden_sizes(vec![4, 8, 12, 16])
+            .with_depths(vec![1, 1, 2, 1])
+    }
+
+    #[test]
+    fn odd_sizes_round_down() {
+        let device = Device::flex();
+        let features = tiny()
+            .init(&device)
+            .forward(Tensor::zeros([2, 3, 69, 93], &device));
+        assert_eq!(features.sizes(), [[17, 23], [8, 11], [4, 5], [2, 2]]);
+    }
+
+    #[test]
+    fn the_smallest_image_gives_one_cell() {
+        let device = Device::flex();
+        let convnext = tiny().init(&device);
+        assert_eq!(convnext.min_size(), 32);
+        let features = convnext.forward(Tensor::zeros([1, 3, 32, 32], &device));
+        assert_eq!(features.sizes()[3], [1, 1]);
+    }
+
+    #[test]
+    fn layer_scale_is_absent_when_its_initial_value_is_not_positive() {
+        let device = Device::flex();
+        let with = tiny().init(&device).num_params();
+        let without = tiny()
+            .with_layer_scale_init_value(0.0)
+            .init(&device)
+            .num_params();
+        assert_eq!(with - without, 4 + 8 + 2 * 12 + 16);
+    }
+
+    #[test]
+    #[should_panic(expected = "depths and hidden_sizes differ in length")]
+    fn refuses_lengths_that_differ() {
+        let _ = tiny().with_depths(vec![1, 1]).init(&Device::flex());
+    }
+}

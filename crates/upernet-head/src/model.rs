@@ -1,0 +1,245 @@
+//! The whole network over any backbone.
+//!
+//! Upstream: `UperNetForSemanticSegmentation`.
+
+use burn::{
+    config::Config,
+    module::Module,
+    tensor::{Device, Int, Tensor},
+};
+use upernet_nn::{Backbone, FeaturePyramid, resize_bilinear};
+
+use crate::{FcnHead, FcnHeadConfig, UperHead, UperHeadConfig, cross_entropy};
+
+/// The level of the pyramid that the auxiliary head reads, counted from the finest as 0.
+const AUXILIARY_LEVEL: usize = 2;
+
+/// Configuration of an [`UperNet`] without its backbone.
+#[derive(Config, Debug)]
+pub struct UperNetConfig {
+    /// Classes.
+    pub num_labels: usize,
+    /// Channels of every map inside the decode head.
+    #[config(default = 512)]
+    pub hidden_size: usize,
+    /// Side of each grid of the pyramid pooling module, in cells.
+    #[config(default = "vec![1, 2, 3, 6]")]
+    pub pool_scales: Vec<usize>,
+    /// The auxiliary head, if the network has one.
+    pub auxiliary_head: Option<AuxiliaryHeadConfig>,
+    /// Label of pixels that do not count in the loss.
+    #[config(default = 255)]
+    pub loss_ignore_index: i64,
+    /// Standard deviation of the initial weights of both heads.
+    #[config(default = 0.02)]
+    pub initializer_range: f64,
+}
+
+/// Configuration of the auxiliary head of an [`UperNet`].
+///
+/// It reads the third feature map, so the backbone needs at least three.
+#[derive(Config, Debug)]
+pub struct AuxiliaryHeadConfig {
+    /// Channels of the third feature map; `None` asks the backbone.
+    pub in_channels: Option<usize>,
+    /// Channels of every map inside the head.
+    #[config(default = 256)]
+    pub channels: usize,
+    /// Convolutions before the classifier.
+    #[config(default = 1)]
+    pub num_convs: usize,
+    /// Whether a further convolution joins the feature map and the convolutions' output.
+    #[config(default = false)]
+    pub concat_input: bool,
+    /// Weight of the auxiliary loss in the sum.
+    #[config(default = 0.4)]
+    pub loss_weight: f64,
+}
+
+/// A backbone, the UPer head on its feature maps, and the auxiliary head that helps training.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use upernet_head::UperNetConfig;
+/// # use burn::{module::Module, nn::conv::{Conv2d, Conv2dConfig}};
+/// # use upernet_nn::{Backbone, FeaturePyramid};
+/// # #[derive(Module, Debug)]
+/// # struct Patches(Conv2d);
+/// # impl Backbone for Patches {
+/// #     fn channels(&self) -> Vec<usize> { vec![8] }
+/// #     fn strides(&self) -> Vec<usize> { vec![4] }
+/// #     fn forward(&self, x: Tensor<4>) -> FeaturePyramid {
+/// #         FeaturePyramid::new(vec![self.0.forward(x)])
+/// #     }
+/// # }
+///
+/// let device = Device::flex();
+/// # let backbone = Patches(Conv2dConfig::new([3, 8], [4, 4]).with_stride([4, 4]).init(&device));
+/// let model = UperNetConfig::new(19).with_hidden_size(16).init(backbone, &device);
+/// let logits = model.forward(Tensor::zeros([1, 3, 33, 47], &device));
+/// assert_eq!(logits.dims(), [1, 19, 33, 47]);
+/// ```
+#[derive(Module, Debug)]
+pub struct UperNet<B: Backbone> {
+    backbone: B,
+    decode_head: UperHead,
+    auxiliary_head: Option<FcnHead>,
+    auxiliary_loss_weight: f64,
+    loss_ignore_index: i64,
+}
+
+/// Everything a forward pass with labels computes.
+#[derive(Clone, Debug)]
+pub struct UperNetOutput {
+    /// The backbone's maps.
+    pub features: FeaturePyramid,
+    /// Decode head's logits at the finest map's size, `[N, num_labels, H_0, W_0]`.
+    pub decode_logits: Tensor<4>,
+    /// Logits at the image's size, `[N, num_labels, H, W]`.
+    pub logits: Tensor<4>,
+    /// Auxiliary head's logits at its map's size, if there is such a head.
+    pub aux_logits: Option<Tensor<4>>,
+    /// Cross-entropy of `logits` plus the weighted one of the auxiliary logits, `[1]`.
+    pub loss: Tensor<1>,
+}
+
+impl UperNetConfig {
+    /// Puts the heads on top of `backbone`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if an auxiliary head is asked for and the backbone has fewer than three maps, if the
+    /// auxiliary head's `in_channels` is not that map's, or as [`UperHeadConfig::init`] and
+    /// [`FcnHeadConfig::init`] do.
+    #[must_use]
+    pub fn init<B: Backbone>(&self, backbone: B, device: &Device) -> UperNet<B> {
+        let in_channels = backbone.channels();
+        let auxiliary_head = self
+            .auxiliary_head
+            .as_ref()
+            .map(|head| self.init_auxiliary(head, &in_channels, device));
+        let decode_head = UperHeadConfig::new(in_channels, self.num_labels)
+            .with_hidden_size(self.hidden_size)
+            .with_pool_scales(self.pool_scales.clone())
+            .with_initializer_range(self.initializer_range)
+            .init(device);
+        UperNet {
+            backbone,
+            decode_head,
+            auxiliary_head,
+            auxiliary_loss_weight: self
+                .auxiliary_head
+                .as_ref()
+                .map_or(0.0, |head| head.loss_weight),
+            loss_ignore_index: self.loss_ignore_index,
+        }
+    }
+
+    fn init_auxiliary(
+        &self,
+        head: &AuxiliaryHeadConfig,
+        in_channels: &[usize],
+        device: &Device,
+    ) -> FcnHead {
+        let available = in_channels.get(AUXILIARY_LEVEL).copied();
+        let available = available.expect("the auxiliary head reads the third feature map");
+        let in_channels = head.in_channels.unwrap_or(available);
+        assert_eq!(
+            in_channels, available,
+            "the auxiliary head expects {in_channels} channels, the third map has {available}"
+        );
+        FcnHeadConfig::new(in_channels, self.num_labels)
+            .with_channels(head.channels)
+            .with_num_convs(head.num_convs)
+            .with_concat_input(head.concat_input)
+            .with_initializer_range(self.initializer_range)
+            .init(device)
+    }
+}
+
+impl<B: Backbone> UperNet<B> {
+    /// The backbone.
+    #[must_use]
+    pub fn backbone(&self) -> &B {
+        &self.backbone
+    }
+
+    /// Label of pixels that do not count in the loss.
+    #[must_use]
+    pub fn loss_ignore_index(&self) -> i64 {
+        self.loss_ignore_index
+    }
+
+    /// Computes the logits at the image's size.
+    ///
+    /// The auxiliary head does not run.
+    ///
+    /// # Shapes
+    ///
+    /// - `pixel_values`: `[N, num_channels, H, W]`, normalised
+    /// - output: `[N, num_labels, H, W]`
+    #[must_use]
+    pub fn forward(&self, pixel_values: Tensor<4>) -> Tensor<4> {
+        let [_, _, height, width] = pixel_values.dims();
+        resize_bilinear(self.forward_decode(pixel_values), [height, width])
+    }
+
+    /// Computes the logits at the finest map's size, a quarter of the image's for the usual
+    /// backbones: all there is to know, at a sixteenth of the memory.
+    ///
+    /// # Shapes
+    ///
+    /// - `pixel_values`: `[N, num_channels, H, W]`, normalised
+    /// - output: `[N, num_labels, H_0, W_0]`
+    #[must_use]
+    pub fn forward_decode(&self, pixel_values: Tensor<4>) -> Tensor<4> {
+        self.decode_head
+            .forward(&self.backbone.forward(pixel_values))
+    }
+
+    /// Computes the loss and everything on the way to it; trains on an autodiff device.
+    ///
+    /// # Shapes
+    ///
+    /// - `pixel_values`: `[N, num_channels, H, W]`, normalised
+    /// - `labels`: `[N, H, W]`
+    ///
+    /// # Panics
+    ///
+    /// Panics if the sizes of image and labels differ.
+    #[must_use]
+    pub fn forward_with_labels(
+        &self,
+        pixel_values: Tensor<4>,
+        labels: Tensor<3, Int>,
+    ) -> UperNetOutput {
+        let [_, _, height, width] = pixel_values.dims();
+        let size = [height, width];
+        let features = self.backbone.forward(pixel_values);
+        let decode_logits = self.decode_head.forward(&features);
+        let logits = resize_bilinear(decode_logits.clone(), size);
+        let loss = cross_entropy(logits.clone(), labels.clone(), self.loss_ignore_index);
+
+        let aux_logits = self
+            .auxiliary_head
+            .as_ref()
+            .map(|head| head.forward(features.maps()[AUXILIARY_LEVEL].clone()));
+        let loss = match &aux_logits {
+            Some(aux_logits) => {
+                let aux_logits = resize_bilinear(aux_logits.clone(), size);
+                let aux_loss = cross_entropy(aux_logits, labels, self.loss_ignore_index);
+                loss + aux_loss * self.auxiliary_loss_weight
+            }
+            None => loss,
+        };
+        UperNetOutput {
+            features,
+            decode_logits,
+            logits,
+            aux_logits,
+            loss,
+        }
+    }
+}

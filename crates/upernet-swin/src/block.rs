@@ -1,0 +1,89 @@
+//! One Swin block: attention in (shifted) windows, then an MLP, both residual.
+//!
+//! Paper: section 3.2, equation 3. Upstream: `SwinLayer`.
+
+use burn::{
+    module::Module,
+    nn::{LayerNorm, LayerNormConfig},
+    tensor::{Device, Tensor},
+};
+use upernet_nn::{DropPath, DropPathConfig};
+
+use crate::{
+    DropPathRule, SwinConfig,
+    attention::WindowAttention,
+    mlp::Mlp,
+    window::{
+        pad_to_multiple, shift_back, shift_forward, shift_mask, window_partition, window_reverse,
+    },
+};
+
+#[derive(Module, Debug)]
+pub(crate) struct SwinBlock {
+    layernorm_before: LayerNorm,
+    attention: WindowAttention,
+    layernorm_after: LayerNorm,
+    mlp: Mlp,
+    attention_drop_path: DropPath,
+    mlp_drop_path: DropPath,
+    window_size: usize,
+    /// Patches by which the windows of this block are shifted; 0 in every other block.
+    shift: usize,
+}
+
+impl SwinBlock {
+    /// Block number `index` of a stage, both counted from 0.
+    pub(crate) fn new(
+        config: &SwinConfig,
+        stage: usize,
+        index: usize,
+        drop_path: f64,
+        device: &Device,
+    ) -> Self {
+        let norm =
+            LayerNormConfig::new(config.stage_channels(stage)).with_epsilon(config.layer_norm_eps);
+        let mlp_drop_path = match config.drop_path_rule {
+            DropPathRule::AttentionOnly => 0.0,
+            DropPathRule::BothBranches => drop_path,
+        };
+        Self {
+            layernorm_before: norm.init(device),
+            attention: WindowAttention::new(config, stage, device),
+            layernorm_after: norm.init(device),
+            mlp: Mlp::new(config, stage, device),
+            attention_drop_path: DropPathConfig::new(drop_path).init(),
+            mlp_drop_path: DropPathConfig::new(mlp_drop_path).init(),
+            window_size: config.window_size,
+            shift: if index % 2 == 0 {
+                0
+            } else {
+                config.window_size / 2
+            },
+        }
+    }
+
+    /// `[N, H, W, C]` tokens to the same.
+    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let attended = self.attend(self.layernorm_before.forward(x.clone()));
+        let x = x + self.attention_drop_path.forward(attended);
+        let transformed = self.mlp.forward(self.layernorm_after.forward(x.clone()));
+        x + self.mlp_drop_path.forward(transformed)
+    }
+
+    fn attend(&self, x: Tensor<4>) -> Tensor<4> {
+        let [batch, height, width, channels] = x.dims();
+        let x = pad_to_multiple(x, [1, 2], self.window_size);
+        let [_, padded_height, padded_width, _] = x.dims();
+        let padded = [padded_height, padded_width];
+
+        let windows = window_partition(shift_back(x, self.shift), self.window_size);
+        let mask = (self.shift > 0)
+            .then(|| shift_mask(padded, self.window_size, self.shift, &windows.device()));
+        let windows = self.attention.forward(windows, mask);
+        shift_forward(
+            window_reverse(windows, self.window_size, padded),
+            self.shift,
+        )
+        .slice([0..batch, 0..height, 0..width, 0..channels])
+    }
+}

@@ -1,0 +1,40 @@
+//! The two-layer perceptron of a block. Upstream: `SwinIntermediate` and `SwinOutput`.
+
+use burn::{
+    module::Module,
+    nn::{Dropout, DropoutConfig, Linear, LinearConfig},
+    tensor::{Device, Tensor},
+};
+use upernet_nn::{gelu, initializer};
+
+use crate::SwinConfig;
+
+#[derive(Module, Debug)]
+pub(crate) struct Mlp {
+    fc1: Linear,
+    fc2: Linear,
+    dropout: Dropout,
+}
+
+impl Mlp {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "upstream truncates too: int(mlp_ratio * channels)"
+    )]
+    pub(crate) fn new(config: &SwinConfig, stage: usize, device: &Device) -> Self {
+        let channels = config.stage_channels(stage);
+        let hidden = (config.mlp_ratio * channels as f64) as usize;
+        let std = config.initializer_range;
+        Self {
+            fc1: initializer::linear(&LinearConfig::new(channels, hidden), std, device),
+            fc2: initializer::linear(&LinearConfig::new(hidden, channels), std, device),
+            dropout: DropoutConfig::new(config.hidden_dropout).init(),
+        }
+    }
+
+    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.dropout
+            .forward(self.fc2.forward(gelu(self.fc1.forward(x))))
+    }
+}
