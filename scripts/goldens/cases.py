@@ -152,9 +152,9 @@ def trimmed(backbone, size, **more) -> Case:
 
 
 # The same cases under the same names, narrower and on smaller pictures, so that all of them
-# together stay below 6 MB. Each keeps the property that its big brother is there for. Where the last
-# map is one cell the batch is 3: BatchNorm over two values maps nearly everything to -1 and 1, and
-# leaves gradients that are mostly rounding.
+# together stay below 6 MB. Each keeps the property that its big brother is there for. Where the
+# last map is one cell the batch is 3: BatchNorm over two values maps nearly everything to -1 and 1,
+# and leaves gradients that are mostly rounding.
 TRIMMED: dict[str, Callable[[], Case]] = {
     # 15 x 21 patches: three by three windows of 7, padded, and shifted in the second block.
     "swin": lambda: trimmed(swin(depths=(2, 1, 2, 1)), (57, 83)),
