@@ -1,1 +1,31 @@
 //! Hugging Face model folders without burn: configs, weight files, the hub and its cache.
+//!
+//! Everything that comes from strangers is parsed here and nowhere else, so this crate builds, tests
+//! and fuzzes without a tensor library. Its readers bound every size before they allocate, run no
+//! code from a file, and answer with one line that names the file and what is wrong with it.
+//!
+//! - [`ModelFolder`] opens a whole folder: configuration, weights, image processor.
+//! - [`config::HfConfig`] is `config.json`, checked; it can be written back.
+//! - [`processor::HfProcessorConfig`] is `preprocessor_config.json`.
+//! - [`weights::Checkpoint`] is `model.safetensors`, `pytorch_model.bin`, or a sharded one of them;
+//!   [`weights::write_safetensors`] writes.
+//!
+//! # Feature flags
+//!
+//! - `hub`: downloads from the Hugging Face hub into the cache that Python shares.
+
+pub mod config;
+mod error;
+mod folder;
+#[cfg(feature = "hub")]
+pub mod hub;
+mod output;
+pub mod processor;
+pub mod weights;
+
+pub use error::{Error, ErrorKind};
+pub use folder::ModelFolder;
+pub use output::Overwrite;
+
+#[cfg(feature = "hub")]
+pub mod hub;

@@ -1,0 +1,187 @@
+//! The top level of `config.json`, and what must hold between it and the backbone.
+
+use serde_json::Value;
+
+use crate::config::{
+    ConfigError, HfBackboneConfig, HfConfig,
+    fields::{Fields, wrong_type},
+    labels::labels,
+    limits::{MAX_AUXILIARY_CONVS, MAX_CHANNELS, MAX_PARAMETERS, MAX_POOL_SCALE, MAX_POOL_SCALES},
+};
+
+/// Reads the whole configuration from its top object.
+pub(crate) fn parse(fields: &Fields<'_>) -> Result<HfConfig, ConfigError> {
+    check_model_type(fields)?;
+    let backbone_fields = backbone_fields(fields)?;
+    let default = HfConfig::new(HfBackboneConfig::parse(&backbone_fields)?);
+    let channels = 1..=MAX_CHANNELS;
+    let config = HfConfig {
+        hidden_size: fields.integer("hidden_size", default.hidden_size, &channels)?,
+        pool_scales: fields.integers(
+            "pool_scales",
+            &default.pool_scales,
+            &(1..=MAX_POOL_SCALES),
+            &(1..=MAX_POOL_SCALE),
+        )?,
+        use_auxiliary_head: fields.boolean("use_auxiliary_head", true)?,
+        auxiliary_loss_weight: fields.number(
+            "auxiliary_loss_weight",
+            default.auxiliary_loss_weight,
+            &(0.0..=1000.0),
+        )?,
+        auxiliary_in_channels: fields.optional_integer("auxiliary_in_channels", &channels)?,
+        auxiliary_channels: fields.integer(
+            "auxiliary_channels",
+            default.auxiliary_channels,
+            &channels,
+        )?,
+        auxiliary_num_convs: fields.integer(
+            "auxiliary_num_convs",
+            default.auxiliary_num_convs,
+            &(0..=MAX_AUXILIARY_CONVS),
+        )?,
+        auxiliary_concat_input: fields.boolean("auxiliary_concat_input", false)?,
+        loss_ignore_index: fields.signed("loss_ignore_index", default.loss_ignore_index)?,
+        initializer_range: fields.number(
+            "initializer_range",
+            default.initializer_range,
+            &(0.0..=1000.0),
+        )?,
+        id2label: labels(fields)?,
+        backbone: default.backbone,
+    };
+    check_auxiliary_head(&config, &backbone_fields)?;
+    check_parameters(&config)?;
+    Ok(config)
+}
+
+fn check_model_type(fields: &Fields<'_>) -> Result<(), ConfigError> {
+    match fields.string("model_type")? {
+        Some("upernet") => Ok(()),
+        Some(other) => Err(ConfigError::Unsupported {
+            field: "model_type".into(),
+            found: other.into(),
+            hint: "supported is upernet".into(),
+        }),
+        None => Err(ConfigError::Missing {
+            field: "model_type".into(),
+            hint: "a UPerNet's config.json says \"upernet\" there",
+        }),
+    }
+}
+
+/// Finds `backbone_config`, refusing the ways in which `transformers` 4 could do without it.
+fn backbone_fields<'a>(fields: &Fields<'a>) -> Result<Fields<'a>, ConfigError> {
+    let backbone_config = fields.object("backbone_config", "backbone_config.")?;
+    let unsupported = |field: &str, found: String| {
+        let hint = "write the backbone out as `backbone_config`".into();
+        Err(ConfigError::Unsupported {
+            field: field.into(),
+            found,
+            hint,
+        })
+    };
+    if let Some(name) = fields.string("backbone")? {
+        return unsupported("backbone", name.into());
+    }
+    if fields.boolean("use_timm_backbone", false)? {
+        return unsupported("use_timm_backbone", "a timm backbone".into());
+    }
+    if let Some(value) = fields.get("backbone_kwargs") {
+        let options = value.as_object();
+        let options = options.ok_or_else(|| wrong_type("backbone_kwargs", "an object", value))?;
+        if !options.is_empty() {
+            return unsupported("backbone_kwargs", Value::from(options.clone()).to_string());
+        }
+    }
+    if fields.boolean("use_pretrained_backbone", false)? && backbone_config.is_none() {
+        return unsupported(
+            "use_pretrained_backbone",
+            "a backbone to be downloaded".into(),
+        );
+    }
+    backbone_config.ok_or_else(|| ConfigError::Missing {
+        field: "backbone_config".into(),
+        hint: "without it Hugging Face means a ResNet-50, which is not supported; \
+               supported are swin, convnext",
+    })
+}
+
+fn check_auxiliary_head(config: &HfConfig, backbone: &Fields<'_>) -> Result<(), ConfigError> {
+    if !config.use_auxiliary_head {
+        return Ok(());
+    }
+    let maps = config.backbone.out_channels();
+    let Some(&third) = maps.get(2) else {
+        return Err(ConfigError::AuxiliaryLevels {
+            field: backbone.path("out_features"),
+            levels: maps.len(),
+        });
+    };
+    if let Some(named) = config.auxiliary_in_channels.filter(|&named| named != third) {
+        return Err(ConfigError::Disagree {
+            first: "auxiliary_in_channels".into(),
+            second: "backbone_config".into(),
+            detail: format!("the first says {named}, the third feature map has {third} channels"),
+        });
+    }
+    if config.auxiliary_num_convs == 0 && config.auxiliary_channels != third {
+        return Err(ConfigError::Disagree {
+            first: "auxiliary_num_convs".into(),
+            second: "auxiliary_channels".into(),
+            detail: format!(
+                "without convolutions the auxiliary head keeps the {third} channels it reads, \
+                 the second says {}",
+                config.auxiliary_channels
+            ),
+        });
+    }
+    Ok(())
+}
+
+fn check_parameters(config: &HfConfig) -> Result<(), ConfigError> {
+    let parameters = config.backbone.parameters() + head_parameters(config);
+    if parameters > MAX_PARAMETERS {
+        return Err(ConfigError::OutOfRange {
+            field: "(whole network)".into(),
+            found: format!("about {parameters:.1e} parameters"),
+            allowed: format!("up to {MAX_PARAMETERS:.1e}"),
+        });
+    }
+    Ok(())
+}
+
+impl HfBackboneConfig {
+    fn parameters(&self) -> f64 {
+        match self {
+            Self::Swin(swin) => swin.parameters(),
+            Self::ConvNext(convnext) => convnext.parameters(),
+        }
+    }
+}
+
+/// Estimates the parameters of both heads; exact in every term that grows.
+fn head_parameters(config: &HfConfig) -> f64 {
+    let width = config.hidden_size as f64;
+    let labels = config.num_labels() as f64;
+    let scales = config.pool_scales.len() as f64;
+    let maps = config.backbone.out_channels();
+    let levels = maps.len() as f64;
+    let laterals: f64 = maps.iter().map(|&channels| channels as f64 * width).sum();
+    let last = maps.last().map_or(0.0, |&channels| channels as f64);
+    let pooling = scales * last * width + 9.0 * (last + scales * width) * width;
+    let pyramid = 9.0 * (2.0 * levels - 1.0) * width * width;
+    let decode = laterals + pooling + pyramid + labels * width;
+
+    let Some(input) = config.auxiliary_input_channels() else {
+        return decode;
+    };
+    let (input, channels) = (input as f64, config.auxiliary_channels as f64);
+    let convs = config.auxiliary_num_convs as f64;
+    let concat = if config.auxiliary_concat_input {
+        input + channels
+    } else {
+        0.0
+    };
+    decode + channels * (9.0 * (input + convs * channels + concat) + labels)
+}

@@ -1,0 +1,55 @@
+//! Bounded reads of small files.
+
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
+
+use crate::{
+    config::{ConfigError, limits::MAX_FILE_BYTES},
+    error::Error,
+};
+
+/// Opens a regular file for reading.
+///
+/// Anything else is refused before it is opened: a named pipe would block, a device would not end.
+pub(crate) fn open_regular(path: &Path) -> Result<(File, u64), Error> {
+    let metadata = path
+        .metadata()
+        .map_err(|cause| Error::reading(path, cause))?;
+    if !metadata.is_file() {
+        let what = if metadata.is_dir() {
+            "it is a folder"
+        } else {
+            "it is not a regular file"
+        };
+        return Err(Error::reading(
+            path,
+            io::Error::new(io::ErrorKind::InvalidInput, what),
+        ));
+    }
+    let file = File::open(path).map_err(|cause| Error::reading(path, cause))?;
+    Ok((file, metadata.len()))
+}
+
+/// Reads a whole JSON file, refusing one that is larger than any configuration.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let (file, _) = open_regular(path)?;
+    let mut text = Vec::new();
+    // One byte more than allowed tells a file of exactly the limit from a larger one.
+    let mut bounded = file.take(MAX_FILE_BYTES + 1);
+    bounded
+        .read_to_end(&mut text)
+        .map_err(|cause| Error::reading(path, cause))?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        let problem = ConfigError::TooLarge {
+            limit: MAX_FILE_BYTES,
+        };
+        return Err(Error::Config {
+            path: path.into(),
+            problem,
+        });
+    }
+    Ok(text)
+}

@@ -1,0 +1,231 @@
+//! `config.json`: what a `UPerNet` is made of.
+//!
+//! Files of both generations of `transformers` are read: unknown fields are ignored at both levels,
+//! absent ones have Hugging Face's defaults, and a choice that is not built is refused by its name.
+//! Every number is bounded before anything is built from it.
+//!
+//! # Source
+//!
+//! `configuration_upernet.py`, `configuration_swin.py`, `configuration_convnext.py` of
+//! `transformers` 4.57.6 and 5.23.0.
+
+mod convnext;
+pub(crate) mod fields;
+mod head;
+pub(crate) mod json_file;
+mod labels;
+pub(crate) mod limits;
+mod problem;
+mod shared;
+mod stages;
+mod swin;
+mod write;
+
+use std::path::Path;
+
+pub use convnext::HfConvNextConfig;
+pub use problem::ConfigError;
+use serde_json::Value;
+pub use swin::HfSwinConfig;
+
+use crate::{
+    config::{fields::Fields, limits::MAX_FILE_BYTES},
+    error::Error,
+};
+
+/// A `UPerNet` as `config.json` describes it, checked and bounded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HfConfig {
+    /// The network that turns pixels into feature maps.
+    pub backbone: HfBackboneConfig,
+    /// Channels of the decode head.
+    pub hidden_size: usize,
+    /// Side of each grid of the pyramid pooling module, in cells.
+    pub pool_scales: Vec<usize>,
+    /// Whether there is a second head on the third feature map, for training.
+    pub use_auxiliary_head: bool,
+    /// Weight of the auxiliary head's loss.
+    pub auxiliary_loss_weight: f64,
+    /// Channels that the auxiliary head reads; `None` is those of the third feature map.
+    pub auxiliary_in_channels: Option<usize>,
+    /// Channels of the auxiliary head.
+    pub auxiliary_channels: usize,
+    /// 3x3 convolutions of the auxiliary head.
+    pub auxiliary_num_convs: usize,
+    /// Whether the auxiliary head appends its input to its convolutions' output.
+    pub auxiliary_concat_input: bool,
+    /// Label of pixels that do not count.
+    pub loss_ignore_index: i64,
+    /// Standard deviation of a freshly initialised weight of the heads.
+    pub initializer_range: f64,
+    /// Name of each class, in order of the class ids.
+    pub id2label: Vec<String>,
+}
+
+/// The backbone families that are built.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum HfBackboneConfig {
+    /// Shifted-window transformer.
+    Swin(HfSwinConfig),
+    /// Modernised convolutional network.
+    ConvNext(HfConvNextConfig),
+}
+
+/// The `model_type` of each backbone family that is built.
+pub const SUPPORTED_BACKBONES: [&str; 2] = ["swin", "convnext"];
+
+impl HfConfig {
+    /// Describes a `UPerNet` of Hugging Face's default head on `backbone`, with two unnamed classes.
+    #[must_use]
+    pub fn new(backbone: HfBackboneConfig) -> Self {
+        Self {
+            backbone,
+            hidden_size: 512,
+            pool_scales: vec![1, 2, 3, 6],
+            use_auxiliary_head: true,
+            auxiliary_loss_weight: 0.4,
+            auxiliary_in_channels: None,
+            auxiliary_channels: 256,
+            auxiliary_num_convs: 1,
+            auxiliary_concat_input: false,
+            loss_ignore_index: 255,
+            initializer_range: 0.02,
+            id2label: vec!["LABEL_0".into(), "LABEL_1".into()],
+        }
+    }
+
+    /// Reads the text of a `config.json`.
+    ///
+    /// ```
+    /// use upernet_hf::config::{HfBackboneConfig, HfConfig};
+    ///
+    /// let text = br#"{
+    ///     "model_type": "upernet",
+    ///     "num_labels": 150,
+    ///     "backbone_config": {
+    ///         "model_type": "swin",
+    ///         "out_features": ["stage1", "stage2", "stage3", "stage4"]
+    ///     }
+    /// }"#;
+    /// let config = HfConfig::from_json(text)?;
+    /// assert_eq!(config.num_labels(), 150);
+    /// assert_eq!(config.backbone.out_channels(), [96, 192, 384, 768]);
+    /// # Ok::<(), upernet_hf::config::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the field if the text is not JSON, contradicts itself, is out of
+    /// bounds, or asks for something that is not built.
+    pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
+        if text.len() as u64 > MAX_FILE_BYTES {
+            return Err(ConfigError::TooLarge {
+                limit: MAX_FILE_BYTES,
+            });
+        }
+        let value: Value = serde_json::from_slice(text).map_err(|error| ConfigError::NotJson {
+            message: error.to_string(),
+        })?;
+        head::parse(&Fields::top(&value)?)
+    }
+
+    /// Reads a `config.json`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file if it cannot be read, and those of
+    /// [`from_json`](Self::from_json).
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = json_file::read(path)?;
+        Self::from_json(&text).map_err(|problem| Error::Config {
+            path: path.into(),
+            problem,
+        })
+    }
+
+    /// Returns the number of classes.
+    #[must_use]
+    pub fn num_labels(&self) -> usize {
+        self.id2label.len()
+    }
+
+    /// Returns the channels that the auxiliary head reads, or `None` if there is no such head.
+    #[must_use]
+    pub fn auxiliary_input_channels(&self) -> Option<usize> {
+        let third = self.backbone.out_channels().get(2).copied();
+        self.use_auxiliary_head
+            .then_some(self.auxiliary_in_channels.or(third))
+            .flatten()
+    }
+}
+
+impl HfBackboneConfig {
+    /// Returns Hugging Face's name of the family.
+    #[must_use]
+    pub fn model_type(&self) -> &'static str {
+        match self {
+            Self::Swin(_) => SUPPORTED_BACKBONES[0],
+            Self::ConvNext(_) => SUPPORTED_BACKBONES[1],
+        }
+    }
+
+    /// Returns the channels of the image.
+    #[must_use]
+    pub fn num_channels(&self) -> usize {
+        match self {
+            Self::Swin(swin) => swin.num_channels,
+            Self::ConvNext(convnext) => convnext.num_channels,
+        }
+    }
+
+    /// Returns the stages whose maps are returned, from 1, ascending.
+    #[must_use]
+    pub fn out_stages(&self) -> &[usize] {
+        match self {
+            Self::Swin(swin) => &swin.out_stages,
+            Self::ConvNext(convnext) => &convnext.out_stages,
+        }
+    }
+
+    /// Returns the channels of each stage, returned or not.
+    #[must_use]
+    pub fn stage_channels(&self) -> Vec<usize> {
+        match self {
+            Self::Swin(swin) => swin.stage_channels(),
+            Self::ConvNext(convnext) => convnext.hidden_sizes.clone(),
+        }
+    }
+
+    /// Returns the channels of each feature map.
+    ///
+    /// A stage that [`out_stages`](Self::out_stages) names and the backbone lacks is left out; a
+    /// configuration that was read has none.
+    #[must_use]
+    pub fn out_channels(&self) -> Vec<usize> {
+        let channels = self.stage_channels();
+        let index = |stage: &usize| stage.checked_sub(1);
+        self.out_stages()
+            .iter()
+            .filter_map(|stage| channels.get(index(stage)?).copied())
+            .collect()
+    }
+
+    fn parse(fields: &Fields<'_>) -> Result<Self, ConfigError> {
+        let family = fields
+            .string("model_type")?
+            .ok_or_else(|| ConfigError::Missing {
+                field: fields.path("model_type"),
+                hint: "it names the backbone family, such as swin",
+            })?;
+        match family {
+            "swin" => Ok(Self::Swin(HfSwinConfig::parse(fields)?)),
+            "convnext" => Ok(Self::ConvNext(HfConvNextConfig::parse(fields)?)),
+            other => Err(ConfigError::Unsupported {
+                field: fields.path("model_type"),
+                found: other.into(),
+                hint: format!("supported are {}", SUPPORTED_BACKBONES.join(", ")),
+            }),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Writing `config.json` so that `transformers` 4 and 5 build the same network from it.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    config::{HfBackboneConfig, HfConfig},
+    error::Error,
+    output::{Overwrite, write_file},
+};
+
+impl HfConfig {
+    /// Returns the text of a `config.json` that Hugging Face loads to the same network.
+    ///
+    /// ```
+    /// use upernet_hf::config::{HfBackboneConfig, HfConfig, HfConvNextConfig};
+    ///
+    /// let mut config = HfConfig::new(HfBackboneConfig::ConvNext(HfConvNextConfig {
+    ///     out_stages: vec![1, 2, 3, 4],
+    ///     ..HfConvNextConfig::default()
+    /// }));
+    /// config.id2label = vec!["road".into(), "sky".into(), "tree".into()];
+    /// assert_eq!(HfConfig::from_json(config.to_json().as_bytes())?, config);
+    /// # Ok::<(), upernet_hf::config::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let numbered = self.id2label.iter().enumerate();
+        let id2label: Map<String, Value> = numbered
+            .clone()
+            .map(|(id, name)| (id.to_string(), json!(name)))
+            .collect();
+        let label2id: Map<String, Value> = numbered
+            .map(|(id, name)| (name.clone(), json!(id)))
+            .collect();
+        let value = json!({
+            "architectures": ["UperNetForSemanticSegmentation"],
+            "model_type": "upernet",
+            "torch_dtype": "float32",
+            "backbone_config": self.backbone.to_value(),
+            "hidden_size": self.hidden_size,
+            "initializer_range": self.initializer_range,
+            "pool_scales": self.pool_scales,
+            "use_auxiliary_head": self.use_auxiliary_head,
+            "auxiliary_loss_weight": self.auxiliary_loss_weight,
+            "auxiliary_in_channels": self.auxiliary_in_channels,
+            "auxiliary_channels": self.auxiliary_channels,
+            "auxiliary_num_convs": self.auxiliary_num_convs,
+            "auxiliary_concat_input": self.auxiliary_concat_input,
+            "loss_ignore_index": self.loss_ignore_index,
+            "id2label": id2label,
+            "label2id": label2id,
+        });
+        format!("{value:#}\n")
+    }
+
+    /// Writes a `config.json`; nothing is left behind if it fails.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file if it exists and may not be replaced, or cannot be
+    /// written.
+    pub fn write(&self, path: &Path, overwrite: Overwrite) -> Result<(), Error> {
+        write_file(path, self.to_json().as_bytes(), overwrite)
+    }
+}
+
+impl HfBackboneConfig {
+    fn to_value(&self) -> Value {
+        let mut map = Map::new();
+        match self {
+            Self::Swin(swin) => swin.write(&mut map),
+            Self::ConvNext(convnext) => convnext.write(&mut map),
+        }
+        let stages = self.stage_channels().len();
+        let stage_name = |stage: &usize| format!("stage{stage}");
+        let names = std::iter::once("stem".to_owned()).chain((1..=stages).map(|s| stage_name(&s)));
+        map.insert("stage_names".into(), names.collect());
+        map.insert(
+            "out_features".into(),
+            self.out_stages().iter().map(stage_name).collect(),
+        );
+        map.insert("out_indices".into(), json!(self.out_stages()));
+        Value::Object(map)
+    }
+}

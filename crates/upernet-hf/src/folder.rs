@@ -1,0 +1,69 @@
+//! A model folder as a whole.
+
+use std::path::Path;
+
+use crate::{config::HfConfig, error::Error, processor::HfProcessorConfig, weights::Checkpoint};
+
+/// The file that says what the network is made of.
+const CONFIG: &str = "config.json";
+/// The file that says how an image becomes its input.
+const PROCESSOR: &str = "preprocessor_config.json";
+
+/// A folder in Hugging Face's layout: configuration, weights and, perhaps, an image processor.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ModelFolder {
+    /// What the network is made of.
+    pub config: HfConfig,
+    /// Its weights, mapped and not yet read.
+    pub checkpoint: Checkpoint,
+    /// How an image becomes its input; `None` if the folder does not say.
+    pub processor: Option<HfProcessorConfig>,
+}
+
+impl ModelFolder {
+    /// Opens a folder, or the folder around a weight or index file, whose weights are then taken
+    /// from that file.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), upernet_hf::Error> {
+    /// let model = upernet_hf::ModelFolder::open("upernet-swin-tiny".as_ref())?;
+    /// println!("{} classes, {} tensors", model.config.num_labels(), model.checkpoint.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file if one is missing, malformed or not supported.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let metadata = path
+            .metadata()
+            .map_err(|cause| Error::reading(path, cause))?;
+        let beside = |name: &str| {
+            if metadata.is_dir() {
+                path.join(name)
+            } else {
+                path.with_file_name(name)
+            }
+        };
+        let config = HfConfig::read(&beside(CONFIG)).map_err(|error| match error {
+            Error::NotFound { path, .. } => Error::NotFound {
+                path,
+                hint: "a model folder holds one beside its weights".into(),
+            },
+            other => other,
+        })?;
+        let processor = beside(PROCESSOR);
+        let processor = processor
+            .exists()
+            .then(|| HfProcessorConfig::read(&processor))
+            .transpose()?;
+        let checkpoint = Checkpoint::open(path)?;
+        Ok(Self {
+            config,
+            checkpoint,
+            processor,
+        })
+    }
+}

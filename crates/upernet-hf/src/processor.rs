@@ -1,0 +1,369 @@
+//! `preprocessor_config.json`: how an image becomes the network's input.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::{
+    config::{
+        ConfigError,
+        fields::{Fields, out_of_range},
+        json_file,
+        limits::MAX_FILE_BYTES,
+    },
+    error::Error,
+    output::{Overwrite, write_file},
+};
+
+/// Pixels along one side of the network's input.
+const MAX_SIDE: usize = 16_384;
+/// Entries of a mean or a standard deviation.
+const MAX_CHANNELS: usize = 65_536;
+
+/// The settings of Hugging Face's `SegformerImageProcessor`, the one that `UPerNet` uses.
+///
+/// [`Default`] is what that class does without a file.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "these are the file's fields")]
+pub struct HfProcessorConfig {
+    /// Whether the image is resized to [`size`](Self::size), without keeping its aspect.
+    pub do_resize: bool,
+    /// `[height, width]` of the network's input, in pixels.
+    pub size: [usize; 2],
+    /// How the image is resized.
+    pub resample: Resample,
+    /// Whether pixel values are multiplied by [`rescale_factor`](Self::rescale_factor).
+    pub do_rescale: bool,
+    /// What 8-bit pixel values are multiplied by.
+    pub rescale_factor: f64,
+    /// Whether pixel values are normalised by mean and standard deviation.
+    pub do_normalize: bool,
+    /// Mean of each channel, after rescaling.
+    pub image_mean: Vec<f64>,
+    /// Standard deviation of each channel, after rescaling.
+    pub image_std: Vec<f64>,
+    /// Whether label maps count from 1, with 0 meaning "ignore"; images are not affected.
+    pub do_reduce_labels: bool,
+}
+
+/// The resampling filters, by Pillow's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are Pillow's")]
+pub enum Resample {
+    Nearest = 0,
+    Lanczos = 1,
+    Bilinear = 2,
+    Bicubic = 3,
+    Box = 4,
+    Hamming = 5,
+}
+
+/// Every filter, at the index that is its number.
+const FILTERS: [Resample; 6] = [
+    Resample::Nearest,
+    Resample::Lanczos,
+    Resample::Bilinear,
+    Resample::Bicubic,
+    Resample::Box,
+    Resample::Hamming,
+];
+
+/// The names under which the class has been saved.
+const SUPPORTED: [&str; 4] = [
+    "SegformerImageProcessor",
+    "SegformerImageProcessorFast",
+    "SegformerImageProcessorPil",
+    "SegformerFeatureExtractor",
+];
+
+impl Default for HfProcessorConfig {
+    fn default() -> Self {
+        Self {
+            do_resize: true,
+            size: [512, 512],
+            resample: Resample::Bilinear,
+            do_rescale: true,
+            rescale_factor: 1.0 / 255.0,
+            do_normalize: true,
+            image_mean: vec![0.485, 0.456, 0.406],
+            image_std: vec![0.229, 0.224, 0.225],
+            do_reduce_labels: false,
+        }
+    }
+}
+
+impl HfProcessorConfig {
+    /// Reads the text of a `preprocessor_config.json`; absent fields have the class's defaults.
+    ///
+    /// ```
+    /// use upernet_hf::processor::HfProcessorConfig;
+    ///
+    /// let processor = HfProcessorConfig::from_json(br#"{"size": 640, "reduce_labels": true}"#)?;
+    /// assert_eq!(processor.size, [640, 640]);
+    /// assert!(processor.do_reduce_labels);
+    /// # Ok::<(), upernet_hf::config::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the field if the text is not JSON, is out of bounds, or asks for
+    /// another processor.
+    pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
+        if text.len() as u64 > MAX_FILE_BYTES {
+            return Err(ConfigError::TooLarge {
+                limit: MAX_FILE_BYTES,
+            });
+        }
+        let value: Value = serde_json::from_slice(text).map_err(|error| ConfigError::NotJson {
+            message: error.to_string(),
+        })?;
+        Self::parse(&Fields::top(&value)?)
+    }
+
+    /// Reads a `preprocessor_config.json`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file if it cannot be read, and those of
+    /// [`from_json`](Self::from_json).
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = json_file::read(path)?;
+        Self::from_json(&text).map_err(|problem| Error::Config {
+            path: path.into(),
+            problem,
+        })
+    }
+
+    /// Returns the text of a `preprocessor_config.json` that Hugging Face loads to the same
+    /// processor.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let value = json!({
+            "image_processor_type": SUPPORTED[0],
+            "do_resize": self.do_resize,
+            "size": {"height": self.size[0], "width": self.size[1]},
+            "resample": self.resample as u8,
+            "do_rescale": self.do_rescale,
+            "rescale_factor": self.rescale_factor,
+            "do_normalize": self.do_normalize,
+            "image_mean": self.image_mean,
+            "image_std": self.image_std,
+            "do_reduce_labels": self.do_reduce_labels,
+        });
+        format!("{value:#}\n")
+    }
+
+    /// Writes a `preprocessor_config.json`; nothing is left behind if it fails.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file if it exists and may not be replaced, or cannot be
+    /// written.
+    pub fn write(&self, path: &Path, overwrite: Overwrite) -> Result<(), Error> {
+        write_file(path, self.to_json().as_bytes(), overwrite)
+    }
+
+    fn parse(fields: &Fields<'_>) -> Result<Self, ConfigError> {
+        let default = Self::default();
+        check_class(fields)?;
+        let old_reduce_labels = fields.boolean("reduce_labels", default.do_reduce_labels)?;
+        let number = fields.integer("resample", default.resample as usize, &(0..=5))?;
+        let lengths = 1..=MAX_CHANNELS;
+        let means = &(-1e6..=1e6);
+        let config = Self {
+            do_resize: fields.boolean("do_resize", default.do_resize)?,
+            size: size(fields)?.unwrap_or(default.size),
+            resample: FILTERS[number],
+            do_rescale: fields.boolean("do_rescale", default.do_rescale)?,
+            rescale_factor: fields.number(
+                "rescale_factor",
+                default.rescale_factor,
+                &(-1e6..=1e6),
+            )?,
+            do_normalize: fields.boolean("do_normalize", default.do_normalize)?,
+            image_mean: fields.numbers("image_mean", &default.image_mean, &lengths, means)?,
+            image_std: fields.numbers("image_std", &default.image_std, &lengths, &(0.0..=1e6))?,
+            do_reduce_labels: fields.boolean("do_reduce_labels", old_reduce_labels)?,
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if let Some(index) = self
+            .image_std
+            .iter()
+            .position(|&deviation| deviation == 0.0)
+        {
+            let field = format!("image_std[{index}]");
+            return Err(ConfigError::OutOfRange {
+                field,
+                found: "0".into(),
+                allowed: "more than 0, pixel values are divided by it".into(),
+            });
+        }
+        if self.image_mean.len() != self.image_std.len() {
+            return Err(ConfigError::Disagree {
+                first: "image_mean".into(),
+                second: "image_std".into(),
+                detail: format!(
+                    "the first has {} channels, the second {}",
+                    self.image_mean.len(),
+                    self.image_std.len()
+                ),
+            });
+        }
+        Ok(())
+    }
+}
+
+fn check_class(fields: &Fields<'_>) -> Result<(), ConfigError> {
+    for name in ["image_processor_type", "feature_extractor_type"] {
+        if let Some(class) = fields
+            .string(name)?
+            .filter(|class| !SUPPORTED.contains(class))
+        {
+            return Err(ConfigError::Unsupported {
+                field: name.into(),
+                found: class.into(),
+                hint: format!("supported is {}", SUPPORTED[0]),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Reads `size` as one number, a pair, or `{"height", "width"}`.
+fn size(fields: &Fields<'_>) -> Result<Option<[usize; 2]>, ConfigError> {
+    let range = 1..=MAX_SIDE;
+    match fields.get("size") {
+        None => Ok(None),
+        Some(Value::Object(map)) => {
+            let sides = fields.object("size", "size.")?;
+            let side = |name: &str| {
+                let number = sides
+                    .map(|sides| sides.optional_integer(name, &range))
+                    .transpose()?;
+                number.flatten().ok_or_else(|| ConfigError::Unsupported {
+                    field: "size".into(),
+                    found: map
+                        .keys()
+                        .map(String::as_str)
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                    hint: "supported are one number, or height and width".into(),
+                })
+            };
+            Ok(Some([side("height")?, side("width")?]))
+        }
+        Some(Value::Array(_)) => {
+            let pair = fields.integers("size", &[], &(2..=2), &range)?;
+            pair.try_into().map(Some).map_err(|pair: Vec<usize>| {
+                out_of_range("size", format!("a list of {}", pair.len()), &(2..=2))
+            })
+        }
+        Some(_) => Ok(fields
+            .optional_integer("size", &range)?
+            .map(|side| [side, side])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HfProcessorConfig, Resample};
+
+    fn parse(text: &str) -> Result<HfProcessorConfig, String> {
+        HfProcessorConfig::from_json(text.as_bytes()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(parse("{}"), Ok(HfProcessorConfig::default()));
+    }
+
+    #[test]
+    fn old_and_new_forms_of_size_mean_the_same() {
+        for text in [
+            r#"{"size": 64}"#,
+            r#"{"size": [64, 64]}"#,
+            r#"{"size": {"height": 64, "width": 64}}"#,
+        ] {
+            assert_eq!(
+                parse(text).map(|processor| processor.size),
+                Ok([64, 64]),
+                "{text}"
+            );
+        }
+        let tall = parse(r#"{"size": {"width": 480, "height": 640}}"#);
+        assert_eq!(tall.map(|processor| processor.size), Ok([640, 480]));
+    }
+
+    #[test]
+    fn the_new_name_of_reduce_labels_wins() {
+        let both = parse(r#"{"reduce_labels": true, "do_reduce_labels": false}"#);
+        assert_eq!(both.map(|processor| processor.do_reduce_labels), Ok(false));
+        let old = parse(r#"{"reduce_labels": true}"#);
+        assert_eq!(old.map(|processor| processor.do_reduce_labels), Ok(true));
+    }
+
+    #[test]
+    fn what_is_written_reads_back_exactly() {
+        let processor = HfProcessorConfig {
+            do_resize: false,
+            size: [360, 480],
+            resample: Resample::Hamming,
+            do_rescale: false,
+            rescale_factor: 1.0 / 257.0,
+            do_normalize: false,
+            image_mean: vec![0.1, 0.2],
+            image_std: vec![0.3, 0.4],
+            do_reduce_labels: true,
+        };
+        assert_eq!(parse(&processor.to_json()), Ok(processor));
+    }
+
+    #[test]
+    fn each_wrong_field_is_named() {
+        for (text, message) in [
+            ("[]", "field `(top)` must be an object, found a list of 0"),
+            (
+                r#"{"size": {"shortest_edge": 512}}"#,
+                "field `size` asks for \"shortest_edge\", which is not supported; \
+                 supported are one number, or height and width",
+            ),
+            (r#"{"size": 0}"#, "field `size` is 0, allowed is 1 to 16384"),
+            (
+                r#"{"size": {"height": 1, "width": 99999}}"#,
+                "field `size.width` is 99999, allowed is 1 to 16384",
+            ),
+            (
+                r#"{"size": [1]}"#,
+                "field `size` is a list of 1, allowed is a length of 2 to 2",
+            ),
+            (
+                r#"{"resample": 6}"#,
+                "field `resample` is 6, allowed is 0 to 5",
+            ),
+            (
+                r#"{"image_std": [1, 0, 1]}"#,
+                "field `image_std[1]` is 0, allowed is more than 0, pixel values are divided by it",
+            ),
+            (
+                r#"{"image_mean": [0.5]}"#,
+                "fields `image_mean` and `image_std` disagree: \
+                 the first has 1 channels, the second 3",
+            ),
+            (
+                r#"{"image_processor_type": "ViTImageProcessor"}"#,
+                "field `image_processor_type` asks for \"ViTImageProcessor\", \
+                 which is not supported; supported is SegformerImageProcessor",
+            ),
+            (
+                r#"{"do_resize": 1}"#,
+                "field `do_resize` must be true or false, found 1",
+            ),
+        ] {
+            assert_eq!(parse(text), Err(message.to_owned()));
+        }
+    }
+}

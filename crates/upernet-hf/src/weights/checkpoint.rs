@@ -1,0 +1,260 @@
+//! The weights of a model folder, whatever files they are in.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    config::json_file,
+    error::Error,
+    weights::{IndexError, PyTorchFile, SafetensorsFile, TensorError, TensorInfo, index},
+};
+
+/// What a folder's weights may be called, the preferred name first.
+const FILE_NAMES: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
+
+/// The first bytes of every zip file, and so of every weight file of `PyTorch` 1.6 or later.
+const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
+
+/// All tensors of a model, over one or more weight files.
+///
+/// Files are mapped, not read; they must not be changed by others as long as this lives.
+#[derive(Debug)]
+pub struct Checkpoint {
+    files: Vec<PathBuf>,
+    shards: Vec<Shard>,
+    /// Which shard holds each tensor.
+    places: BTreeMap<String, usize>,
+}
+
+/// One weight file.
+#[derive(Debug)]
+struct Shard {
+    path: PathBuf,
+    file: WeightFile,
+}
+
+#[derive(Debug)]
+enum WeightFile {
+    Safetensors(SafetensorsFile),
+    PyTorch(PyTorchFile),
+}
+
+impl Checkpoint {
+    /// Opens the weights of a folder, or the weight or index file at `path`.
+    ///
+    /// In a folder the first of `model.safetensors`, `model.safetensors.index.json`,
+    /// `pytorch_model.bin` and `pytorch_model.bin.index.json` is taken; [`files`](Self::files) says
+    /// which. Every header is read and checked, no tensor is.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file if there is none, it is malformed, or an index and its
+    /// files disagree.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let path = find(path)?;
+        if path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().ends_with(".index.json"))
+        {
+            return Self::open_sharded(&path);
+        }
+        let shard = Shard::open(&path)?;
+        let places = shard.names().map(|name| (name.to_owned(), 0)).collect();
+        Ok(Self {
+            files: vec![path],
+            shards: vec![shard],
+            places,
+        })
+    }
+
+    /// Returns the files that the tensors come from: one, or an index and its shards.
+    #[must_use]
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// Returns the tensors in order of their names.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
+        self.places
+            .iter()
+            .filter_map(|(name, &shard)| Some((name.as_str(), self.shards[shard].info(name)?)))
+    }
+
+    /// Returns the number of tensors.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Returns whether there is no tensor at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Returns the type and shape of a tensor, if it is there.
+    #[must_use]
+    pub fn info(&self, name: &str) -> Option<&TensorInfo> {
+        self.shards[*self.places.get(name)?].info(name)
+    }
+
+    /// Reads a floating-point tensor of any width, in row-major order.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file and the tensor if it is not there or holds no
+    /// floating-point numbers.
+    pub fn read_f32(&self, name: &str) -> Result<Vec<f32>, Error> {
+        let shard = self.shard(name)?;
+        shard.wrap(match &shard.file {
+            WeightFile::Safetensors(file) => file.read_f32(name),
+            WeightFile::PyTorch(file) => file.read_f32(name),
+        })
+    }
+
+    /// Reads an integer or truth-value tensor of any width, in row-major order.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file and the tensor if it is not there, holds no integers,
+    /// or holds one that does not fit.
+    pub fn read_i64(&self, name: &str) -> Result<Vec<i64>, Error> {
+        let shard = self.shard(name)?;
+        shard.wrap(match &shard.file {
+            WeightFile::Safetensors(file) => file.read_i64(name),
+            WeightFile::PyTorch(file) => file.read_i64(name),
+        })
+    }
+
+    fn shard(&self, name: &str) -> Result<&Shard, Error> {
+        let place = self.places.get(name).ok_or_else(|| Error::Tensor {
+            path: self.files[0].clone(),
+            problem: TensorError::NotFound { name: name.into() },
+        })?;
+        Ok(&self.shards[*place])
+    }
+
+    fn open_sharded(index_path: &Path) -> Result<Self, Error> {
+        let text = json_file::read(index_path)?;
+        let wrong = |problem| Error::Index {
+            path: index_path.into(),
+            problem,
+        };
+        let named = index::parse(&text).map_err(wrong)?;
+        let mut files = vec![index_path.to_owned()];
+        let mut shards = Vec::new();
+        let mut places = BTreeMap::new();
+        for (place, (file_name, tensors)) in named.into_iter().enumerate() {
+            let path = index_path.with_file_name(&file_name);
+            let shard = Shard::open(&path).map_err(|error| named_by(index_path, error))?;
+            for tensor in tensors {
+                if shard.info(&tensor).is_none() {
+                    return Err(wrong(IndexError::MissingTensor {
+                        tensor,
+                        shard: file_name,
+                    }));
+                }
+                places.insert(tensor, place);
+            }
+            let extra = shard.names().find(|&name| places.get(name) != Some(&place));
+            if let Some(tensor) = extra.map(str::to_owned) {
+                return Err(wrong(IndexError::ExtraTensor {
+                    tensor,
+                    shard: file_name,
+                }));
+            }
+            files.push(path);
+            shards.push(shard);
+        }
+        Ok(Self {
+            files,
+            shards,
+            places,
+        })
+    }
+}
+
+impl Shard {
+    fn open(path: &Path) -> Result<Self, Error> {
+        let file = if is_pytorch(path)? {
+            WeightFile::PyTorch(PyTorchFile::open(path)?)
+        } else {
+            WeightFile::Safetensors(SafetensorsFile::open(path)?)
+        };
+        Ok(Self {
+            path: path.into(),
+            file,
+        })
+    }
+
+    fn info(&self, name: &str) -> Option<&TensorInfo> {
+        match &self.file {
+            WeightFile::Safetensors(file) => file.info(name),
+            WeightFile::PyTorch(file) => file.info(name),
+        }
+    }
+
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        match &self.file {
+            WeightFile::Safetensors(file) => Box::new(file.tensors().map(|(name, _)| name)),
+            WeightFile::PyTorch(file) => Box::new(file.tensors().map(|(name, _)| name)),
+        }
+    }
+
+    fn wrap<T>(&self, result: Result<T, TensorError>) -> Result<T, Error> {
+        result.map_err(|problem| Error::Tensor {
+            path: self.path.clone(),
+            problem,
+        })
+    }
+}
+
+/// Returns the weight or index file that `path` is or holds.
+fn find(path: &Path) -> Result<PathBuf, Error> {
+    let metadata = path
+        .metadata()
+        .map_err(|cause| Error::reading(path, cause))?;
+    if !metadata.is_dir() {
+        return Ok(path.into());
+    }
+    let found = FILE_NAMES
+        .iter()
+        .map(|name| path.join(name))
+        .find(|file| file.exists());
+    found.ok_or_else(|| Error::NotFound {
+        path: path.join(FILE_NAMES[0]),
+        hint: format!("looked in that folder for {}", FILE_NAMES.join(", ")),
+    })
+}
+
+/// Decides how to read a file by its first bytes, and by its name if they do not tell.
+fn is_pytorch(path: &Path) -> Result<bool, Error> {
+    use std::io::Read as _;
+
+    let (file, _) = json_file::open_regular(path)?;
+    let mut magic = Vec::new();
+    let start = file.take(ZIP_MAGIC.len() as u64).read_to_end(&mut magic);
+    start.map_err(|cause| Error::reading(path, cause))?;
+    let extension = path
+        .extension()
+        .map(|extension| extension.to_string_lossy().to_lowercase());
+    Ok(magic == ZIP_MAGIC || matches!(extension.as_deref(), Some("bin" | "pt" | "pth")))
+}
+
+/// Says of a file that is not there where its name came from.
+fn named_by(index: &Path, error: Error) -> Error {
+    match error {
+        Error::NotFound { path, .. } => {
+            let hint = format!("{} names it as a part of the weights", index.display());
+            Error::NotFound { path, hint }
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,24 @@
+//! Weight files: safetensors and `PyTorch`'s, whole or in shards, read as hostile and written whole.
+//!
+//! [`Checkpoint::open`] takes what a model folder holds. Nothing here runs code from a file, trusts
+//! a length before comparing it with the file's, or holds more than the file (mapped, not read) and
+//! the tensor that was asked for. NaN and infinity are values like any other.
+
+mod backing;
+mod checkpoint;
+mod decode;
+mod dtype;
+mod index;
+mod pytorch;
+mod safetensors;
+mod write;
+
+pub use checkpoint::Checkpoint;
+pub use dtype::{Dtype, TensorError, TensorInfo};
+pub use index::IndexError;
+pub use pytorch::{PickleError, PyTorchError, PyTorchFile};
+pub use safetensors::{SafetensorsError, SafetensorsFile};
+pub use write::write_safetensors;
+
+/// What a repository cloned without git-lfs holds in a weight file's place.
+const GIT_LFS_POINTER: &[u8] = b"version https://git-lfs";

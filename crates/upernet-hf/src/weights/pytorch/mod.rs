@@ -1,0 +1,155 @@
+//! Reading `PyTorch`'s own weight files (`pytorch_model.bin`, `.pth`) without running them.
+//!
+//! Such a file is a zip archive of raw storages and a pickle, which is a program. The crate
+//! `pytorch-reader` was considered: it is careful, but it reads every container and object that
+//! `PyTorch` has ever written, keeps what it does not know in silence, and lets a tensor claim 10 GiB
+//! whatever the file's size. This reader takes the one form that a checkpoint needs, and refuses the
+//! rest by name: archives that are not compressed, a dozen names in the pickle, tensors no larger
+//! than their storage.
+
+mod archive;
+mod pickle;
+mod problem;
+mod rebuild;
+mod state_dict;
+mod strided;
+mod value;
+
+use std::{borrow::Cow, collections::BTreeMap, path::Path};
+
+pub use problem::{PickleError, PyTorchError};
+
+use crate::{
+    error::Error,
+    weights::{
+        Dtype, GIT_LFS_POINTER, TensorError, TensorInfo, backing::Backing, decode,
+        pytorch::strided::Strided,
+    },
+};
+
+/// Bytes of the pickle that are read at most; a thousand tensors need about 150 kB.
+const MAX_PICKLE_BYTES: usize = 16 << 20;
+/// How every zip file starts.
+const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
+/// How files before `PyTorch` 1.6 start: a pickle of the format's magic number.
+const LEGACY_MAGIC: &[u8] = &[
+    0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19,
+];
+
+/// A `PyTorch` weight file whose description has been checked against its contents.
+#[derive(Debug)]
+pub struct PyTorchFile {
+    backing: Backing,
+    tensors: BTreeMap<String, Strided>,
+}
+
+impl PyTorchFile {
+    /// Maps a file and checks what it describes; no tensor is read, and no code is run.
+    ///
+    /// The top of the file is a dictionary of tensors, or holds one as `state_dict` or `model`. The
+    /// file must not be changed by others as long as this lives.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file, and the tensor or the class if one is to blame, if it
+    /// cannot be read, is damaged, or asks for more than tensors.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let wrap = |problem| Error::PyTorch {
+            path: path.into(),
+            problem,
+        };
+        Self::new(Backing::open(path)?).map_err(wrap)
+    }
+
+    /// Checks a file that is already in memory.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the tensor or the class if one is to blame.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, PyTorchError> {
+        Self::new(Backing::Held(bytes))
+    }
+
+    fn new(backing: Backing) -> Result<Self, PyTorchError> {
+        let tensors = read(&backing)?;
+        Ok(Self { backing, tensors })
+    }
+
+    /// Returns the tensors in order of their names.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
+        self.tensors
+            .iter()
+            .map(|(name, strided)| (name.as_str(), strided.info()))
+    }
+
+    /// Returns the type and shape of a tensor, if it is there.
+    #[must_use]
+    pub fn info(&self, name: &str) -> Option<&TensorInfo> {
+        self.tensors.get(name).map(Strided::info)
+    }
+
+    /// Reads a floating-point tensor of any width, in row-major order.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the tensor if it is not there or holds no floating-point numbers.
+    pub fn read_f32(&self, name: &str) -> Result<Vec<f32>, TensorError> {
+        let (dtype, bytes) = self.stored(name)?;
+        decode::to_f32(name, dtype, &bytes)
+    }
+
+    /// Reads an integer or truth-value tensor of any width, in row-major order.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the tensor if it is not there or holds no integers.
+    pub fn read_i64(&self, name: &str) -> Result<Vec<i64>, TensorError> {
+        let (dtype, bytes) = self.stored(name)?;
+        decode::to_i64(name, dtype, &bytes)
+    }
+
+    fn stored(&self, name: &str) -> Result<(Dtype, Cow<'_, [u8]>), TensorError> {
+        let strided = self.tensors.get(name);
+        let strided = strided.ok_or_else(|| TensorError::NotFound { name: name.into() })?;
+        Ok((strided.info().dtype(), strided.bytes(&self.backing)))
+    }
+}
+
+fn read(file: &[u8]) -> Result<BTreeMap<String, Strided>, PyTorchError> {
+    check_format(file)?;
+    let entries = archive::entries(file)?;
+    // Entries lie below one folder, whose name is that of the file when it was saved.
+    let pickles: Vec<&str> = entries
+        .keys()
+        .filter_map(|name| name.strip_suffix("/data.pkl"))
+        .collect();
+    let &[folder] = pickles.as_slice() else {
+        return Err(PyTorchError::PickleCount {
+            found: pickles.len(),
+        });
+    };
+    let entry = |name: &str| entries.get(format!("{folder}/{name}").as_str()).cloned();
+    if entry("byteorder").is_some_and(|order| &file[order.clone()] == b"big") {
+        return Err(PyTorchError::BigEndian);
+    }
+    let pickle = entry("data.pkl").map_or(&[][..], |bytes| &file[bytes]);
+    if pickle.len() > MAX_PICKLE_BYTES {
+        let limit = MAX_PICKLE_BYTES;
+        return Err(PyTorchError::PickleTooLarge {
+            found: pickle.len(),
+            limit,
+        });
+    }
+    let (heap, top) = pickle::read(pickle)
+        .map_err(|(position, problem)| PyTorchError::Pickle { position, problem })?;
+    state_dict::tensors(&heap, top, file.len(), |key| entry(&format!("data/{key}")))
+}
+
+fn check_format(file: &[u8]) -> Result<(), PyTorchError> {
+    match file {
+        _ if file.starts_with(ZIP_MAGIC) => Ok(()),
+        _ if file.starts_with(LEGACY_MAGIC) => Err(PyTorchError::Legacy),
+        _ if file.starts_with(GIT_LFS_POINTER) => Err(PyTorchError::GitLfsPointer),
+        _ => Err(PyTorchError::NotPyTorch),
+    }
+}
