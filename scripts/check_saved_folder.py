@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks a model folder that this project saved against the folder that it was loaded from.
 
-    /tmp/venv/bin/python scripts/check_saved_folder.py SAVED ORIGINAL [--size H W]
+    .venv/bin/python scripts/check_saved_folder.py SAVED ORIGINAL [--size H W]
 
 Both are loaded by transformers. It fails unless
 - SAVED has every tensor that transformers asks for, and none that it does not know,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes a full-size checkpoint folder with random but fixed weights, for timing and memory.
 
-    /tmp/venv/bin/python scripts/make_full_checkpoint.py upernet-convnext-tiny OUT
+    .venv/bin/python scripts/make_full_checkpoint.py upernet-convnext-tiny OUT
 
 NAME is that of a published checkpoint of openmmlab (swin or convnext, tiny to xlarge). The folder
 has its shapes, 150 classes and hub-style files, but none of its training.

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes golden (reference) folders from PyTorch and Hugging Face transformers.
 
-    python -m venv /tmp/venv && /tmp/venv/bin/pip install -r scripts/requirements.txt
-    /tmp/venv/bin/python scripts/make_goldens.py --trimmed testdata/goldens
+    python -m venv .venv && .venv/bin/pip install -r scripts/requirements.txt
+    .venv/bin/python scripts/make_goldens.py --trimmed testdata/goldens
                                    # what the tests use by default; made anew, byte for byte
     make_goldens.py OUT [CASE ...] # no CASE: every small case and the image side
     make_goldens.py --list

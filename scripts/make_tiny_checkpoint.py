@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the tiny checkpoint and its picture, for smoke tests of the command line.
 
-    /tmp/venv/bin/python scripts/make_tiny_checkpoint.py [OUT]     # default: testdata/tiny
+    .venv/bin/python scripts/make_tiny_checkpoint.py [OUT]     # default: testdata/tiny
 
 OUT gets a complete model folder (UPerNet on a ConvNeXt of 8 to 24 channels, random but fixed
 weights, five classes), photo.jpg (a drawing, 160 x 120, no EXIF) and photo_mask.png, the class
