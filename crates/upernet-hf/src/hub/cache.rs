@@ -16,6 +16,8 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read},
     path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -91,8 +93,7 @@ impl RepoCache {
             return Ok(());
         }
         let reference = self.folder.join("refs").join(model.revision());
-        create_parent(&reference)?;
-        fs::write(&reference, commit).map_err(Error::cache(reference))
+        place(&reference, |fresh| fs::write(fresh, commit))
     }
 
     /// Whether the hub once said that this commit has no such file.
@@ -105,9 +106,7 @@ impl RepoCache {
         if self.is_absent(commit, file) {
             return Ok(());
         }
-        let mark = self.absence(commit, file);
-        create_parent(&mark)?;
-        fs::write(&mark, b"").map_err(Error::cache(mark))
+        place(&self.absence(commit, file), |fresh| fs::write(fresh, b""))
     }
 
     fn absence(&self, commit: &str, file: &str) -> PathBuf {
@@ -123,15 +122,7 @@ impl RepoCache {
     /// Makes the file of a snapshot show the blob; never leaves one that shows nothing.
     pub(super) fn point(&self, commit: &str, file: &str, tag: &str) -> Result<(), Error> {
         let pointer = self.snapshot(commit).join(file);
-        create_parent(&pointer)?;
-        // Renamed into place, so that a reader sees the old state or the new one.
-        let fresh = self
-            .snapshot(commit)
-            .join(format!(".{file}.{}", std::process::id()));
-        let _ = fs::remove_file(&fresh);
-        show(tag, &self.blob(tag), &fresh)
-            .and_then(|()| fs::rename(&fresh, &pointer))
-            .map_err(Error::cache(pointer))
+        place(&pointer, |fresh| show(tag, &self.blob(tag), fresh))
     }
 
     /// Waits until no other process downloads this blob, as long as that one makes progress within
@@ -179,6 +170,23 @@ fn show(tag: &str, blob: &Path, at: &Path) -> io::Result<()> {
     #[cfg(not(unix))]
     let _ = tag;
     fs::hard_link(blob, at).or_else(|_| fs::copy(blob, at).map(|_| ()))
+}
+
+/// Makes a file under another name and renames it, so that a reader sees the old state or the new
+/// one, even if two threads do this at once.
+fn place(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), Error> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    create_parent(path)?;
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let fresh = path.with_file_name(format!(".{}-{count}.fresh", process::id()));
+    let placed = make(&fresh).and_then(|()| fs::rename(&fresh, path));
+    placed.map_err(|source| {
+        let _ = fs::remove_file(&fresh);
+        Error::Cache {
+            path: path.to_owned(),
+            source,
+        }
+    })
 }
 
 fn create_parent(path: &Path) -> Result<(), Error> {

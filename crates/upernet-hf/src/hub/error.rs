@@ -197,7 +197,7 @@ pub enum Error {
     },
     /// The cache cannot be read or written.
     #[error(
-        "cannot write the hub cache at {}: {source}; free some space or point HF_HUB_CACHE at \
+        "cannot use the hub cache at {}: {source}; free some space, or point HF_HUB_CACHE at \
          another folder",
         path.display()
     )]

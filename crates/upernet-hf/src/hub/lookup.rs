@@ -28,15 +28,19 @@ pub(super) struct Listing {
 /// hub it was told to ask; a text that no header can carry makes it send none.
 const NO_TOKEN: &str = "\n";
 
-/// Asks the hub; tries again as often as the options say.
-pub(super) fn lookup(model: &ModelId, options: &HubOptions) -> Result<Listing, Error> {
+/// Asks the hub, and again up to `retries` times after faults that may pass.
+pub(super) fn lookup(
+    model: &ModelId,
+    options: &HubOptions,
+    retries: u32,
+) -> Result<Listing, Error> {
     let explain = |error| explain(error, model, options);
     let client = HFClient::builder()
         .endpoint(options.endpoint_url())
         .token(options.token_text().unwrap_or(NO_TOKEN))
         .client(http_client(options).map_err(|error| explain(error.into()))?)
         .cache_enabled(false)
-        .retry_max_attempts(options.retry_limit() as usize)
+        .retry_max_attempts(retries as usize)
         .retry_base_delay(options.pause_before(0) / 2)
         .build_sync()
         .map_err(explain)?;

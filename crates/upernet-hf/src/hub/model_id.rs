@@ -171,6 +171,10 @@ fn check_revision(revision: &str) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Component, Path};
+
+    use proptest::prelude::*;
+
     use super::{ModelId, is_commit};
 
     #[test]
@@ -243,5 +247,20 @@ mod tests {
     fn only_full_lower_case_hashes_are_commits() {
         assert!(is_commit(&"a1".repeat(20)));
         assert!(!is_commit(&"A1".repeat(20)) && !is_commit("a1") && !is_commit(&"g1".repeat(20)));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_is_safe_in_a_path(
+            text in "[a-z.@/_\\\\-]{0,3}/[a-zA-Z0-9.@/_\\\\:%-]{0,12}(@[a-z./-]{0,8})?",
+        ) {
+            if let Ok(model) = ModelId::parse(&text) {
+                let path = format!("{}/{}/{}", model.owner(), model.name(), model.revision());
+                let plain = |part| matches!(part, Component::Normal(_));
+                prop_assert!(Path::new(&path).components().all(plain));
+                prop_assert!(!path.contains('\\') && !path.contains("//"));
+                prop_assert_eq!(ModelId::parse(&model.to_string()).expect("its own spelling"), model);
+            }
+        }
     }
 }

@@ -11,6 +11,10 @@ use super::{
     transfer,
 };
 
+/// How many stall limits another process may spend on one file without progress: it retries, and
+/// pauses in between.
+const LOCK_PATIENCE: u32 = 4;
+
 /// A model folder in the hub's cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -86,7 +90,14 @@ pub fn pull(
     {
         return Ok(pulled);
     }
-    match lookup::lookup(model, options) {
+    let fallback = cached(&cache, model, Origin::Unconfirmed).ok();
+    // Nobody should wait through all retries for what lies on the disk.
+    let retries = if fallback.is_some() {
+        0
+    } else {
+        options.retry_limit()
+    };
+    match lookup::lookup(model, options, retries) {
         Ok(listing) => {
             let remote = Remote::new(options, model, &listing.commit)?;
             let download = Download {
@@ -101,9 +112,7 @@ pub fn pull(
             cache.remember(model, &listing.commit)?;
             Ok(pulled)
         }
-        Err(error) if error.is_transient() => {
-            cached(&cache, model, Origin::Unconfirmed).map_err(|_| error)
-        }
+        Err(error) if error.is_transient() => fallback.ok_or(error),
         Err(error) => Err(error),
     }
 }
@@ -237,7 +246,8 @@ impl Download<'_> {
         let file = transfer::with_retries(self.options, || self.remote.describe(file))?;
         let mut downloaded = false;
         if !cache.has_blob(&file.tag, file.size) {
-            let _lock = cache.lock(&file.tag, self.options.stall_limit())?;
+            let patience = self.options.stall_limit() * LOCK_PATIENCE;
+            let _lock = cache.lock(&file.tag, patience)?;
             // Another process may have brought it while this one waited.
             if !cache.has_blob(&file.tag, file.size) {
                 let path = cache.incomplete(&file.tag);

@@ -38,7 +38,9 @@ fn git_blob(content: &[u8]) -> String {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits =
+        |byte: &u8| [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]);
+    bytes.iter().flat_map(digits).map(char::from).collect()
 }
 
 /// Names and contents of the blobs, unfinished ones too.

@@ -1,5 +1,9 @@
 //! A hub on this machine: HTTP/1.1 over `std::net`, with faults on demand.
-#![allow(dead_code, reason = "each test binary uses its own part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses its own part of it"
+)]
 
 mod disk;
 mod server;

@@ -213,9 +213,10 @@ fn send(
     }
     let mut head = format!("HTTP/1.1 {} Status\r\nConnection: close\r\n", reply.status);
     for (name, value) in &reply.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        head.extend([*name, ": ", value, "\r\n"]);
     }
-    connection.write_all(format!("{head}\r\n").as_bytes())?;
+    head.push_str("\r\n");
+    connection.write_all(head.as_bytes())?;
     if seen.method != "HEAD" {
         connection.write_all(&reply.body[..sent])?;
     }

@@ -1,0 +1,531 @@
+//! Every way in which a download can fail: one clear line, nothing broken in the cache, and a good
+//! pull afterwards.
+#![cfg(feature = "hub")]
+
+mod support;
+
+use std::fs;
+#[cfg(target_os = "linux")]
+use std::{env, process::Command};
+
+use support::{
+    COMMIT, FakeHub, Fault, assert_whole, blobs, digest, model, model_at, repo_folder, weights,
+};
+use upernet_hf::hub::{Error, HubOptions, Origin, Silent, pull};
+
+const CONFIG: &[u8] = br#"{"model_type": "upernet"}"#;
+const WEIGHTS: &str = "model.safetensors";
+/// Long enough for several reads.
+const LENGTH: usize = 500_000;
+
+/// A hub, its weights, and an empty cache.
+struct Scene {
+    hub: FakeHub,
+    weights: Vec<u8>,
+    cache: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let weights = weights(LENGTH);
+        let hub = FakeHub::start(&[("config.json", CONFIG), (WEIGHTS, &weights)]);
+        Self {
+            hub,
+            weights,
+            cache: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+
+    fn options(&self) -> HubOptions {
+        self.hub.options(&self.cache)
+    }
+
+    /// Pulls, expects a failure in one line, and that the cache shows nothing but good files.
+    fn fails(&self) -> Error {
+        let error = pull(&model(), &self.options(), &mut Silent).expect_err("the hub is broken");
+        let text = error.to_string();
+        assert!(!text.contains('\n') && text.len() < 600, "{text}");
+        assert_whole(self.cache.path(), &self.hub);
+        let reference = repo_folder(self.cache.path()).join("refs/main");
+        assert!(!reference.exists(), "main must not stand for half a model");
+        error
+    }
+
+    /// Pulls from the healed hub and expects the whole model.
+    fn recovers(&self) {
+        self.hub.heal();
+        let pulled = pull(&model(), &self.options(), &mut Silent).expect("the hub is well again");
+        assert_eq!(pulled.origin, Origin::Downloaded);
+        assert_eq!(assert_whole(self.cache.path(), &self.hub), 2);
+        assert_eq!(
+            fs::read(pulled.folder.join(WEIGHTS)).expect("readable"),
+            self.weights
+        );
+        assert!(
+            blobs(self.cache.path())
+                .keys()
+                .all(|tag| !tag.ends_with(".incomplete"))
+        );
+    }
+
+    /// What the broken download of the weights left behind.
+    fn left_over(&self) -> Option<Vec<u8>> {
+        blobs(self.cache.path()).remove(&format!("{}.incomplete", digest(&self.weights)))
+    }
+
+    /// The parts of the weights that were asked for since the log was last taken.
+    fn ranges(&self) -> Vec<String> {
+        let log = self.hub.take_log().into_iter();
+        let gets = log.filter(|seen| seen.method == "GET" && seen.path.ends_with(WEIGHTS));
+        gets.map(|seen| seen.range.unwrap_or_else(all)).collect()
+    }
+}
+
+/// A request without a range.
+fn all() -> String {
+    "all".to_owned()
+}
+
+/// A request for everything from an offset on.
+fn from(offset: usize) -> String {
+    format!("bytes={offset}-")
+}
+
+#[test]
+fn what_does_not_exist_is_named() {
+    let scene = Scene::new();
+    scene
+        .hub
+        .fail("GET", "api", Fault::Status(404, "RepoNotFound"));
+    assert!(matches!(scene.fails(), Error::RepoNotFound { .. }));
+    // As the real hub answers without a token.
+    scene
+        .hub
+        .fail("GET", "api", Fault::Status(401, "RepoNotFound"));
+    let error = scene.fails();
+    assert!(matches!(error, Error::RepoNotFound { .. }) && error.is_not_found());
+    assert!(error.to_string().contains("HF_TOKEN"));
+
+    let error = pull(&model_at("v9"), &scene.options(), &mut Silent).expect_err("no such tag");
+    assert!(matches!(&error, Error::RevisionNotFound { revision, .. } if revision == "v9"));
+    scene
+        .hub
+        .fail("HEAD", WEIGHTS, Fault::Status(404, "EntryNotFound"));
+    let error = scene.fails();
+    assert!(
+        matches!(&error, Error::FileNotFound { file, .. } if file == WEIGHTS),
+        "{error}"
+    );
+    scene.recovers();
+}
+
+#[test]
+fn repositories_that_are_no_models_cost_no_download() {
+    let scene = Scene::new();
+    scene
+        .hub
+        .commit(COMMIT, "main", &[(WEIGHTS, &scene.weights)]);
+    assert!(matches!(scene.fails(), Error::FileNotFound { file, .. } if file == "config.json"));
+    scene.hub.commit(
+        COMMIT,
+        "main",
+        &[("config.json", CONFIG), ("model.onnx", b"x")],
+    );
+    assert!(matches!(scene.fails(), Error::NoWeights { .. }));
+    assert!(scene.hub.take_file_requests().is_empty());
+}
+
+#[test]
+fn a_refusal_at_any_step_mentions_the_token() {
+    for (method, file) in [("GET", "api"), ("HEAD", "config.json"), ("GET", WEIGHTS)] {
+        for status in [401, 403] {
+            let scene = Scene::new();
+            scene
+                .hub
+                .fail(method, file, Fault::Status(status, "GatedRepo"));
+            let error = scene.fails();
+            assert!(
+                matches!(error, Error::AccessDenied { status: found, .. } if found == status),
+                "{method} {file} {status}: {error}"
+            );
+            assert!(error.to_string().contains("HF_TOKEN"), "{error}");
+            scene.recovers();
+        }
+    }
+}
+
+#[test]
+fn passing_failures_of_the_server_are_tried_again() {
+    let scene = Scene::new();
+    for (method, file) in [
+        ("GET", "api"),
+        ("HEAD", "config.json"),
+        ("GET", "config.json"),
+        ("GET", WEIGHTS),
+    ] {
+        scene.hub.fail(method, file, Fault::Status(500, ""));
+        scene.hub.fail(method, file, Fault::Status(503, ""));
+    }
+    let pulled = pull(&model(), &scene.options(), &mut Silent).expect("each fault passes");
+    assert_eq!(pulled.origin, Origin::Downloaded);
+    assert_eq!(assert_whole(scene.cache.path(), &scene.hub), 2);
+}
+
+#[test]
+fn lasting_failures_of_the_server_end_after_the_retries() {
+    for (method, file) in [("GET", "api"), ("HEAD", "config.json"), ("GET", WEIGHTS)] {
+        let scene = Scene::new();
+        scene
+            .hub
+            .fail_always(method, file, &Fault::Status(503, "Maintenance"));
+        let error = scene.fails();
+        assert!(
+            matches!(error, Error::Server { status: 503, .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains("Maintenance it is"), "{error}");
+        let log = scene.hub.take_log();
+        let tried = log.iter().filter(|seen| seen.method == method);
+        let tried = tried
+            .filter(|seen| file == "api" || seen.path.ends_with(file))
+            .count();
+        assert!(
+            (1..=5).contains(&tried),
+            "{method} {file} was tried {tried} times"
+        );
+        scene.recovers();
+    }
+}
+
+#[test]
+fn a_cut_download_goes_on_where_it_stopped() {
+    let scene = Scene::new();
+    scene.hub.fail("GET", WEIGHTS, Fault::CutAfter(200_000));
+    scene.hub.fail("GET", WEIGHTS, Fault::CutAfter(100_000));
+    let mut highest = 0;
+    let mut bar = |_: &str, done: u64, _: Option<u64>| {
+        assert!(
+            done >= highest || done == 0 || highest == CONFIG.len() as u64,
+            "fell to {done}"
+        );
+        highest = done;
+    };
+    pull(&model(), &scene.options(), &mut bar).expect("the third part completes it");
+    assert_eq!(scene.ranges(), [all(), from(200_000), from(300_000)]);
+    assert_eq!(assert_whole(scene.cache.path(), &scene.hub), 2);
+}
+
+#[test]
+fn the_next_pull_goes_on_where_the_last_one_gave_up() {
+    let scene = Scene::new();
+    scene.hub.fail("GET", WEIGHTS, Fault::CutAfter(100_000));
+    scene.hub.fail_always("GET", WEIGHTS, &Fault::CutAfter(0));
+    let error = scene.fails();
+    assert!(
+        matches!(error, Error::Interrupted { done: 100_000, .. }),
+        "{error}"
+    );
+    assert_eq!(
+        scene.left_over().as_deref(),
+        Some(&scene.weights[..100_000])
+    );
+    assert_eq!(scene.ranges(), [all(), from(100_000), from(100_000)]);
+
+    scene.hub.heal();
+    let mut first = None;
+    let mut bar = |_: &str, done: u64, _: Option<u64>| first = first.or(Some(done));
+    pull(&model(), &scene.options(), &mut bar).expect("the hub is well again");
+    assert_eq!(
+        first,
+        Some(100_000),
+        "the caller learns what is there already"
+    );
+    assert_eq!(scene.ranges(), [from(100_000)]);
+    assert_eq!(assert_whole(scene.cache.path(), &scene.hub), 2);
+}
+
+#[test]
+fn a_silent_server_is_given_up() {
+    let scene = Scene::new();
+    scene
+        .hub
+        .fail_always("GET", WEIGHTS, &Fault::StallAfter(50_000));
+    let error = scene.fails();
+    assert!(
+        matches!(error, Error::Interrupted { done: 150_000, .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("timed out"), "{error}");
+    scene.recovers();
+    assert_eq!(scene.ranges().last(), Some(&from(150_000)));
+}
+
+#[test]
+fn servers_that_cannot_go_on_send_all_again() {
+    let scene = Scene::new();
+    scene.hub.fail("GET", WEIGHTS, Fault::CutAfter(100_000));
+    scene.hub.fail("GET", WEIGHTS, Fault::WholeFile);
+    pull(&model(), &scene.options(), &mut Silent).expect("the second answer is whole");
+    assert_eq!(scene.ranges(), [all(), from(100_000)]);
+
+    let scene = Scene::new();
+    scene.hub.fail("GET", WEIGHTS, Fault::CutAfter(100_000));
+    scene.hub.fail("GET", WEIGHTS, Fault::Status(416, ""));
+    pull(&model(), &scene.options(), &mut Silent).expect("the third answer is whole");
+    assert_eq!(scene.ranges(), [all(), from(100_000), all()]);
+    assert_eq!(assert_whole(scene.cache.path(), &scene.hub), 2);
+}
+
+#[test]
+fn a_wrong_length_keeps_nothing() {
+    for length in [0, 1000, LENGTH - 1, LENGTH + 1] {
+        let scene = Scene::new();
+        scene.hub.fail("GET", WEIGHTS, Fault::Length(length));
+        let error = scene.fails();
+        assert!(
+            matches!(error, Error::WrongSize { expected, found, .. }
+                if (expected, found) == (LENGTH as u64, length as u64)),
+            "{error}"
+        );
+        assert_eq!(scene.left_over(), None);
+        scene.recovers();
+    }
+}
+
+#[test]
+fn a_wrong_hash_keeps_nothing() {
+    for (file, length) in [("config.json", 40), (WEIGHTS, 64)] {
+        let scene = Scene::new();
+        scene.hub.fail("GET", file, Fault::Corrupt);
+        let error = scene.fails();
+        assert!(
+            matches!(&error, Error::WrongHash { expected, found, .. }
+                if expected.len() == length && found.len() == length && expected != found),
+            "{error}"
+        );
+        assert_eq!(scene.left_over(), None);
+        scene.recovers();
+    }
+}
+
+#[test]
+fn a_bad_left_over_is_thrown_away() {
+    let scene = Scene::new();
+    scene.hub.fail("GET", WEIGHTS, Fault::CutAfter(100_000));
+    scene.hub.fail_always("GET", WEIGHTS, &Fault::CutAfter(0));
+    scene.fails();
+    scene.hub.take_log();
+    let name = format!("{}.incomplete", digest(&scene.weights));
+    let path = repo_folder(scene.cache.path()).join("blobs").join(name);
+    for (left_over, asked) in [
+        // Wrong bytes: seen at the end, so the whole file is asked for afterwards.
+        (vec![7; 100_000], vec![from(100_000), all()]),
+        // Wrong bytes of the full length: nothing to ask for before they are seen.
+        (vec![7; LENGTH], vec![all()]),
+        // More than the file has.
+        (vec![7; LENGTH + 1], vec![all()]),
+        // All of it: the process died just before it gave the file its name.
+        (scene.weights.clone(), vec![]),
+    ] {
+        let _ = fs::remove_dir_all(repo_folder(scene.cache.path()).join("snapshots"));
+        let _ = fs::remove_file(path.with_extension(""));
+        fs::write(&path, left_over).expect("writable");
+        scene.recovers();
+        assert_eq!(scene.ranges(), asked);
+    }
+}
+
+#[test]
+fn a_server_that_always_lies_is_given_up() {
+    let scene = Scene::new();
+    scene.hub.fail("GET", WEIGHTS, Fault::CutAfter(100_000));
+    scene.hub.fail_always("GET", WEIGHTS, &Fault::Corrupt);
+    assert!(matches!(scene.fails(), Error::WrongHash { .. }));
+    assert_eq!(scene.ranges(), [all(), from(100_000), all()]);
+    scene.recovers();
+}
+
+#[test]
+fn storage_that_refuses_leaves_nothing() {
+    let scene = Scene::new();
+    let storage = FakeHub::start(&[("config.json", CONFIG), (WEIGHTS, &scene.weights)]);
+    scene.hub.store_at(&storage);
+    storage.fail("GET", WEIGHTS, Fault::Status(403, "Expired"));
+    assert!(matches!(
+        scene.fails(),
+        Error::AccessDenied { status: 403, .. }
+    ));
+    storage.fail("GET", WEIGHTS, Fault::Length(LENGTH - 1));
+    assert!(matches!(scene.fails(), Error::WrongSize { .. }));
+    storage.fail("GET", WEIGHTS, Fault::Corrupt);
+    assert!(matches!(scene.fails(), Error::WrongHash { .. }));
+    scene.recovers();
+}
+
+#[test]
+fn hostile_answers_touch_nothing_outside_the_cache() {
+    let header = |name, value: &str| Fault::Header(name, value.to_owned());
+    for (method, file, fault) in [
+        (
+            "HEAD",
+            "config.json",
+            header("ETag", "\"../../../escaped\""),
+        ),
+        ("HEAD", "config.json", header("ETag", "")),
+        (
+            "HEAD",
+            "config.json",
+            header("X-Repo-Commit", "../../../escaped"),
+        ),
+        (
+            "GET",
+            "api",
+            Fault::Body("<html>sign in to the guest network</html>"),
+        ),
+        ("GET", "api", Fault::Body(r#"{"id": "lab/tiny-upernet"}"#)),
+        (
+            "GET",
+            "api",
+            Fault::Body(r#"{"id": "a/b", "sha": "../../escaped", "siblings": []}"#),
+        ),
+        (
+            "GET",
+            WEIGHTS,
+            Fault::Redirect("ftp://127.0.0.1/x".to_owned()),
+        ),
+    ] {
+        let scene = Scene::new();
+        scene.hub.fail(method, file, fault.clone());
+        let error = scene.fails();
+        let foreign = matches!(error, Error::Protocol { .. } | Error::Server { .. });
+        assert!(foreign, "{fault:?}: {error}");
+        let parent = scene
+            .cache
+            .path()
+            .parent()
+            .expect("a temporary folder has a parent");
+        assert!(!parent.join("escaped").exists());
+        scene.recovers();
+    }
+}
+
+#[test]
+fn redirects_in_circles_end() {
+    let scene = Scene::new();
+    let here = format!("{}/circle", scene.hub.url());
+    scene
+        .hub
+        .fail("GET", WEIGHTS, Fault::Redirect(here.clone()));
+    scene
+        .hub
+        .fail_always("GET", "circle", &Fault::Redirect(here));
+    assert!(matches!(scene.fails(), Error::Protocol { .. }));
+    assert!(scene.hub.take_log().len() < 20);
+    scene.recovers();
+}
+
+#[test]
+fn small_files_must_be_small() {
+    let scene = Scene::new();
+    let length = Fault::Header("Content-Length", (1_u64 << 40).to_string());
+    scene.hub.fail("HEAD", "config.json", length);
+    let error = scene.fails();
+    assert!(
+        matches!(error, Error::TooLarge { size, .. } if size == 1 << 40),
+        "{error}"
+    );
+    scene.recovers();
+}
+
+#[test]
+fn an_index_with_a_path_in_it_is_refused() {
+    let scene = Scene::new();
+    let index = br#"{"weight_map": {"a": "../../../../etc/passwd"}}"#;
+    scene.hub.commit(
+        COMMIT,
+        "main",
+        &[
+            ("config.json", CONFIG),
+            ("model.safetensors.index.json", index),
+        ],
+    );
+    let error = scene.fails();
+    assert!(matches!(error, Error::Index { .. }), "{error}");
+    let requests = scene.hub.take_file_requests();
+    assert!(
+        !requests.iter().any(|request| request.contains("passwd")),
+        "{requests:?}"
+    );
+}
+
+#[test]
+fn an_unwritable_cache_is_named() {
+    let scene = Scene::new();
+    let file = scene.cache.path().join("a-file");
+    fs::write(&file, "not a folder").expect("writable");
+    let options = scene.options().cache(file.join("hub"));
+    let error = pull(&model(), &options, &mut Silent).expect_err("a file is no folder");
+    let text = error.to_string();
+    assert!(matches!(error, Error::Cache { .. }), "{text}");
+    assert!(
+        text.contains("a-file") && text.contains("HF_HUB_CACHE"),
+        "{text}"
+    );
+}
+
+/// Set in the process that `a_disk_that_fills_up` starts: address of the hub and its cache.
+#[cfg(target_os = "linux")]
+const CHILD_HUB: &str = "UPERNET_TEST_HUB";
+#[cfg(target_os = "linux")]
+const CHILD_CACHE: &str = "UPERNET_TEST_CACHE";
+
+#[cfg(target_os = "linux")]
+#[test]
+fn child_process() {
+    let (Ok(hub), Some(cache)) = (env::var(CHILD_HUB), env::var_os(CHILD_CACHE)) else {
+        return;
+    };
+    let options = HubOptions::new(cache)
+        .endpoint(&hub)
+        .expect("a good address");
+    let error = pull(&model(), &options, &mut Silent).expect_err("files may not grow so long");
+    let text = error.to_string();
+    assert!(
+        matches!(error, Error::Cache { .. }) && text.contains("free some space"),
+        "{text}"
+    );
+    assert!(text.contains("File too large"), "{text}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_fills_up_leaves_a_good_part() {
+    let scene = Scene::new();
+    let program = env::current_exe().expect("a test knows its own program");
+    // A bound on the length of files stands in for a full disk: both make a write fail midway.
+    let child = Command::new("sh")
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 200; exec \"$0\" --exact child_process",
+        ])
+        .arg(program)
+        .env(CHILD_HUB, scene.hub.url())
+        .env(CHILD_CACHE, scene.cache.path())
+        .output()
+        .expect("there is a shell");
+    assert!(
+        child.status.success(),
+        "{}",
+        String::from_utf8_lossy(&child.stdout)
+    );
+    assert_eq!(
+        assert_whole(scene.cache.path(), &scene.hub),
+        1,
+        "config.json is short enough"
+    );
+    let part = scene.left_over().expect("what fitted is kept");
+    assert!(!part.is_empty() && scene.weights.starts_with(&part));
+    scene.ranges();
+    scene.recovers();
+    assert_eq!(scene.ranges(), [from(part.len())]);
+}
