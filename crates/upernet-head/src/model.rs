@@ -66,17 +66,18 @@ pub struct AuxiliaryHeadConfig {
 /// # use burn::{module::Module, nn::conv::{Conv2d, Conv2dConfig}};
 /// # use upernet_nn::{Backbone, FeaturePyramid};
 /// # #[derive(Module, Debug)]
-/// # struct Patches(Conv2d);
+/// # struct Patches { conv: Conv2d }
 /// # impl Backbone for Patches {
 /// #     fn channels(&self) -> Vec<usize> { vec![8] }
 /// #     fn strides(&self) -> Vec<usize> { vec![4] }
 /// #     fn forward(&self, x: Tensor<4>) -> FeaturePyramid {
-/// #         FeaturePyramid::new(vec![self.0.forward(x)])
+/// #         FeaturePyramid::new(vec![self.conv.forward(x)])
 /// #     }
 /// # }
 ///
 /// let device = Device::flex();
-/// # let backbone = Patches(Conv2dConfig::new([3, 8], [4, 4]).with_stride([4, 4]).init(&device));
+/// # let conv = Conv2dConfig::new([3, 8], [4, 4]).with_stride([4, 4]).init(&device);
+/// # let backbone = Patches { conv };
 /// let model = UperNetConfig::new(19).with_hidden_size(16).init(backbone, &device);
 /// let logits = model.forward(Tensor::zeros([1, 3, 33, 47], &device));
 /// assert_eq!(logits.dims(), [1, 19, 33, 47]);

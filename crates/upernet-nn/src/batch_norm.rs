@@ -40,6 +40,8 @@ pub struct BatchNorm2d {
     bias: Param<Tensor<1>>,
     running_mean: RunningState<Tensor<1>>,
     running_var: RunningState<Tensor<1>>,
+    /// Training batches seen, `[1]`. Nothing reads it, but published files carry it on.
+    num_batches_tracked: RunningState<Tensor<1>>,
     training: Param<Flag>,
     epsilon: f64,
     momentum: f64,
@@ -54,6 +56,7 @@ impl BatchNorm2dConfig {
             bias: Initializer::Zeros.init([self.num_features], device),
             running_mean: RunningState::new(Tensor::zeros([self.num_features], device)),
             running_var: RunningState::new(Tensor::ones([self.num_features], device)),
+            num_batches_tracked: RunningState::new(Tensor::zeros([1], device)),
             training: Param::from_bool(true),
             epsilon: self.epsilon,
             momentum: self.momentum,
@@ -102,6 +105,8 @@ impl BatchNorm2d {
         let unbiased = samples as f64 / (samples - 1) as f64;
         self.update(&self.running_mean, result.mean, &device);
         self.update(&self.running_var, result.variance * unbiased, &device);
+        let seen = self.num_batches_tracked.value_sync() + 1.0;
+        self.num_batches_tracked.update(seen.detach());
         result.output
     }
 
@@ -137,6 +142,7 @@ mod tests {
 
         assert!((values(&norm.running_mean)[0] - 0.3).abs() < 1e-6);
         assert!((values(&norm.running_var)[0] - 1.3).abs() < 1e-6);
+        assert_eq!(values(&norm.num_batches_tracked), [1.0]);
         let output: Vec<f32> = output.into_data().try_to_vec().expect("f32 output");
         assert!(
             (output[0] + 1.224_742_7).abs() < 1e-5,

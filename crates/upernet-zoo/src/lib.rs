@@ -1,1 +1,31 @@
-//! Maps Hugging Face UPerNet configs and checkpoints to burn modules, and back
+//! Hugging Face's UPerNets as burn modules: configs to modules, checkpoints to weights, and back.
+//!
+//! - [`load`] turns an opened model folder into a [`Model`], with every key accounted for in a
+//!   [`KeyReport`]; [`save`] writes a folder that `transformers` loads to the same network.
+//! - [`build`] makes a model with fresh weights, drawn as Hugging Face draws them.
+//! - [`ZooBackbone`] is the backbone that a config file chose.
+//! - [`cost`] counts parameters and multiply-adds; [`published`] is the table of known checkpoints.
+//!
+//! Files are parsed by [`upernet_hf`], which knows no burn; here is what maps them to modules:
+//! `keys` for the names, `load` and `save` for the values.
+
+mod backbone;
+mod build;
+mod cost;
+mod error;
+mod keys;
+mod load;
+mod parameters;
+mod published;
+mod report;
+mod save;
+
+pub use backbone::ZooBackbone;
+pub use build::{BuildOptions, Model, build, build_with};
+pub use cost::{Cost, cost};
+pub use error::Error;
+pub use load::{key_report, load, load_with};
+pub use published::{PublishedModel, published};
+pub use report::{Dialect, KeyReport, Mismatch};
+pub use save::save;
+pub use upernet_hf as hf;

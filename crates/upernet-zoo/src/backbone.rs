@@ -1,0 +1,46 @@
+//! The backbone that a config file chose.
+
+use burn::{module::Module, tensor::Tensor};
+use upernet_convnext::ConvNext;
+use upernet_nn::{Backbone, FeaturePyramid};
+use upernet_swin::Swin;
+
+/// One of the backbone families that published UPerNets use.
+#[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one per model, and it is not moved about")]
+pub enum ZooBackbone {
+    /// Shifted-window transformer.
+    Swin(Swin),
+    /// Modernised convolutional network.
+    ConvNext(ConvNext),
+}
+
+impl Backbone for ZooBackbone {
+    fn channels(&self) -> Vec<usize> {
+        match self {
+            Self::Swin(swin) => swin.channels(),
+            Self::ConvNext(convnext) => convnext.channels(),
+        }
+    }
+
+    fn strides(&self) -> Vec<usize> {
+        match self {
+            Self::Swin(swin) => swin.strides(),
+            Self::ConvNext(convnext) => convnext.strides(),
+        }
+    }
+
+    fn forward(&self, pixel_values: Tensor<4>) -> FeaturePyramid {
+        match self {
+            Self::Swin(swin) => swin.forward(pixel_values),
+            Self::ConvNext(convnext) => convnext.forward(pixel_values),
+        }
+    }
+
+    fn min_size(&self) -> usize {
+        match self {
+            Self::Swin(swin) => swin.min_size(),
+            Self::ConvNext(convnext) => convnext.min_size(),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! From Hugging Face's config to modules.
+
+use burn::tensor::Device;
+use upernet_convnext::ConvNextConfig;
+use upernet_head::{AuxiliaryHeadConfig, UperNet, UperNetConfig};
+use upernet_hf::config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfSwinConfig};
+use upernet_swin::{DropPathRule, SwinConfig};
+
+use crate::{Error, ZooBackbone};
+
+/// A UPerNet over a backbone that a config file chose.
+pub type Model = UperNet<ZooBackbone>;
+
+/// Choices about a network that Hugging Face's config has no field for, or a wrong value in.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct BuildOptions {
+    /// Drop path rate instead of the config's. Published configs hold library defaults (Swin 0.1,
+    /// ConvNeXt 0), not what the checkpoints were trained with (0.3 to 0.4).
+    pub drop_path_rate: Option<f64>,
+    /// Residual branches of Swin that drop path acts on; `None` is Hugging Face's rule.
+    pub drop_path_rule: Option<DropPathRule>,
+}
+
+/// Builds a model with fresh weights, drawn as Hugging Face draws them.
+///
+/// # Errors
+///
+/// Returns an error if the config asks for something that is not built.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use upernet_zoo::hf::config::{HfBackboneConfig, HfConfig, HfConvNextConfig};
+///
+/// let backbone = HfConvNextConfig {
+///     hidden_sizes: vec![8, 12, 16, 24],
+///     depths: vec![1, 1, 1, 1],
+///     out_stages: vec![1, 2, 3, 4],
+///     ..HfConvNextConfig::default()
+/// };
+/// let mut config = HfConfig::new(HfBackboneConfig::ConvNext(backbone));
+/// config.hidden_size = 16;
+/// let device = Device::flex();
+/// let model = upernet_zoo::build(&config, &device)?;
+/// assert_eq!(model.forward(Tensor::zeros([1, 3, 64, 96], &device)).dims(), [1, 2, 64, 96]);
+/// # Ok::<(), upernet_zoo::Error>(())
+/// ```
+pub fn build(config: &HfConfig, device: &Device) -> Result<Model, Error> {
+    build_with(config, &BuildOptions::default(), device)
+}
+
+/// [`build`] with choices that the config has no field for.
+///
+/// # Errors
+///
+/// As [`build`], and if an option is out of range.
+pub fn build_with(
+    config: &HfConfig,
+    options: &BuildOptions,
+    device: &Device,
+) -> Result<Model, Error> {
+    if let Some(rate) = options.drop_path_rate
+        && !(0.0..1.0).contains(&rate)
+    {
+        return Err(Error::Option { name: "drop_path_rate", found: rate.to_string() });
+    }
+    let backbone = match &config.backbone {
+        HfBackboneConfig::Swin(swin) => ZooBackbone::Swin(swin_config(swin, options).init(device)),
+        HfBackboneConfig::ConvNext(convnext) => {
+            ZooBackbone::ConvNext(convnext_config(convnext, options).init(device))
+        }
+        other => {
+            return Err(Error::UnsupportedBackbone { model_type: other.model_type().to_owned() });
+        }
+    };
+    Ok(head_config(config).init(backbone, device))
+}
+
+fn head_config(config: &HfConfig) -> UperNetConfig {
+    let auxiliary_head = config.use_auxiliary_head.then(|| {
+        AuxiliaryHeadConfig::new()
+            .with_in_channels(config.auxiliary_in_channels)
+            .with_channels(config.auxiliary_channels)
+            .with_num_convs(config.auxiliary_num_convs)
+            .with_concat_input(config.auxiliary_concat_input)
+            .with_loss_weight(config.auxiliary_loss_weight)
+    });
+    UperNetConfig::new(config.num_labels())
+        .with_hidden_size(config.hidden_size)
+        .with_pool_scales(config.pool_scales.clone())
+        .with_auxiliary_head(auxiliary_head)
+        .with_loss_ignore_index(config.loss_ignore_index)
+        .with_initializer_range(config.initializer_range)
+}
+
+fn swin_config(config: &HfSwinConfig, options: &BuildOptions) -> SwinConfig {
+    SwinConfig::new()
+        .with_num_channels(config.num_channels)
+        .with_image_size(config.image_size)
+        .with_patch_size(config.patch_size)
+        .with_embed_dim(config.embed_dim)
+        .with_depths(config.depths.clone())
+        .with_num_heads(config.num_heads.clone())
+        .with_window_size(config.window_size)
+        .with_mlp_ratio(config.mlp_ratio)
+        .with_qkv_bias(config.qkv_bias)
+        .with_hidden_dropout(config.hidden_dropout_prob)
+        .with_attention_dropout(config.attention_probs_dropout_prob)
+        .with_drop_path_rate(options.drop_path_rate.unwrap_or(config.drop_path_rate))
+        .with_drop_path_rule(options.drop_path_rule.unwrap_or(DropPathRule::AttentionOnly))
+        .with_absolute_positions(config.use_absolute_embeddings)
+        .with_layer_norm_eps(config.layer_norm_eps)
+        .with_initializer_range(config.initializer_range)
+        .with_out_stages(from_zero(&config.out_stages))
+}
+
+fn convnext_config(config: &HfConvNextConfig, options: &BuildOptions) -> ConvNextConfig {
+    ConvNextConfig::new()
+        .with_num_channels(config.num_channels)
+        .with_patch_size(config.patch_size)
+        .with_hidden_sizes(config.hidden_sizes.clone())
+        .with_depths(config.depths.clone())
+        .with_drop_path_rate(options.drop_path_rate.unwrap_or(config.drop_path_rate))
+        .with_layer_scale_init_value(config.layer_scale_init_value)
+        .with_initializer_range(config.initializer_range)
+        .with_out_stages(from_zero(&config.out_stages))
+}
+
+/// Hugging Face counts stages from 1, since its stem is stage 0.
+fn from_zero(out_stages: &[usize]) -> Vec<usize> {
+    out_stages.iter().map(|stage| stage - 1).collect()
+}

@@ -1,0 +1,54 @@
+//! What can go wrong between files and modules.
+
+use std::path::PathBuf;
+
+use crate::KeyReport;
+
+/// Everything that loading, building or saving a model can fail with; each message is one line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file of the model folder is missing, malformed, or cannot be read or written.
+    #[error(transparent)]
+    File(#[from] upernet_hf::Error),
+    /// The config names a backbone family that is not built.
+    #[error("backbone {model_type:?} is not supported; supported are {}",
+        upernet_hf::config::SUPPORTED_BACKBONES.join(", "))]
+    UnsupportedBackbone {
+        /// Hugging Face's name of the family.
+        model_type: String,
+    },
+    /// A build option is out of range.
+    #[error("option {name} must be at least 0 and below 1, got {found}")]
+    Option {
+        /// The option.
+        name: &'static str,
+        /// Its value.
+        found: String,
+    },
+    /// The weights are another library's, told by their keys.
+    #[error("{}: these are {library} weights, which are not supported yet; \
+        convert them to a Hugging Face folder", path.display())]
+    ForeignWeights {
+        /// The weight file.
+        path: PathBuf,
+        /// Whose keys they are.
+        library: &'static str,
+    },
+    /// The weights do not fit the network that the config describes.
+    #[error("{}: weights do not fit config.json: {}", path.display(), report.problems())]
+    Weights {
+        /// The weight file.
+        path: PathBuf,
+        /// What became of every key.
+        report: Box<KeyReport>,
+    },
+    /// Values could not be brought from the device.
+    #[error("cannot read {key:?} from the device: {message}")]
+    Device {
+        /// The tensor.
+        key: String,
+        /// What burn said.
+        message: String,
+    },
+}

@@ -1,0 +1,132 @@
+//! What became of every key of a checkpoint.
+
+use std::fmt::Write as _;
+
+/// How many keys of a kind a one-line message names.
+const NAMED: usize = 3;
+
+/// The names a checkpoint uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Dialect {
+    /// As files on the hub have them, whichever generation of `transformers` wrote them.
+    Hub,
+    /// As `transformers` 5 has them in memory (`state_dict()`), for Swin.
+    V5Memory,
+}
+
+/// A tensor whose shape is not the network's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The key.
+    pub key: String,
+    /// Shape in the file.
+    pub found: Vec<usize>,
+    /// Shape in the network.
+    pub expected: Vec<usize>,
+}
+
+/// What became of every key of a checkpoint and every parameter of the network.
+///
+/// Keys are named as the hub names them; lists are sorted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyReport {
+    /// The names that the checkpoint uses.
+    pub dialect: Dialect,
+    /// Keys whose values the network takes.
+    pub applied: Vec<String>,
+    /// Keys that carry nothing the network needs: derived index tables, and a norm that upstream
+    /// keeps and never uses.
+    pub ignored: Vec<String>,
+    /// Parameters of the network that the checkpoint lacks.
+    pub missing: Vec<String>,
+    /// Keys that the network has no place for.
+    pub unexpected: Vec<String>,
+    /// Keys whose shape is not the network's.
+    pub mismatched: Vec<Mismatch>,
+}
+
+impl KeyReport {
+    /// Whether every parameter has its value and every key its place.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty() && self.mismatched.is_empty()
+    }
+
+    /// What is wrong, in one line; empty if nothing is.
+    #[must_use]
+    pub fn problems(&self) -> String {
+        let mismatched: Vec<String> = self.mismatched.iter().map(Mismatch::describe).collect();
+        let lists = [
+            ("missing", &self.missing),
+            ("unexpected", &self.unexpected),
+            ("of another shape", &mismatched),
+        ];
+        let mut line = String::new();
+        for (kind, keys) in lists.into_iter().filter(|(_, keys)| !keys.is_empty()) {
+            let separator = if line.is_empty() { "" } else { "; " };
+            let named = keys.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = if keys.len() > NAMED { ", ..." } else { "" };
+            let _ = write!(line, "{separator}{} {kind} ({named}{more})", keys.len());
+        }
+        if let Some(hint) = self.class_count_hint() {
+            let _ = write!(line, "; {hint}");
+        }
+        line
+    }
+
+    /// The most common cause of a shape that does not fit.
+    fn class_count_hint(&self) -> Option<String> {
+        let classifier = self.mismatched.iter().find(|m| m.key == "decode_head.classifier.bias")?;
+        let (found, expected) = (classifier.found.first()?, classifier.expected.first()?);
+        Some(format!("the weights have {found} classes, id2label has {expected}"))
+    }
+}
+
+impl Mismatch {
+    fn describe(&self) -> String {
+        format!("{} is {:?}, expected {:?}", self.key, self.found, self.expected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> KeyReport {
+        KeyReport {
+            dialect: Dialect::Hub,
+            applied: Vec::new(),
+            ignored: Vec::new(),
+            missing: Vec::new(),
+            unexpected: Vec::new(),
+            mismatched: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn nothing_wrong_says_nothing() {
+        assert!(report().is_complete());
+        assert_eq!(report().problems(), "");
+    }
+
+    #[test]
+    fn problems_are_counted_and_the_first_are_named() {
+        let mut report = report();
+        report.missing = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
+        report.unexpected = vec!["e".to_owned()];
+        assert_eq!(report.problems(), "4 missing (a, b, c, ...); 1 unexpected (e)");
+    }
+
+    #[test]
+    fn another_class_count_is_said_in_words() {
+        let mut report = report();
+        report.mismatched = vec![Mismatch {
+            key: "decode_head.classifier.bias".to_owned(),
+            found: vec![150],
+            expected: vec![11],
+        }];
+        assert!(report.problems().ends_with("the weights have 150 classes, id2label has 11"));
+    }
+}

@@ -1,0 +1,105 @@
+//! From models to folders that `transformers` loads to the same network.
+
+use std::{borrow::Cow, collections::BTreeMap, path::Path};
+
+use burn::{
+    module::{Module, ModuleVisitor, Param},
+    tensor::Tensor,
+};
+use upernet_hf::{
+    Overwrite,
+    config::HfConfig,
+    processor::HfProcessorConfig,
+    weights::{Dtype, TensorInfo, write_safetensors},
+};
+
+use crate::{
+    Error, Model,
+    load::transposed,
+    parameters::{Form, Stored, Walk, stored_parameters},
+};
+
+/// Writes `config.json`, `preprocessor_config.json` and `model.safetensors` (f32, hub names) to
+/// `folder`, which is made if it is not there.
+///
+/// Each file appears whole or not at all, the weights last: a folder that has them is complete.
+///
+/// # Errors
+///
+/// Returns an error that names the file if one exists and may not be replaced, or cannot be written.
+pub fn save(
+    model: &Model,
+    config: &HfConfig,
+    processor: &HfProcessorConfig,
+    folder: &Path,
+    overwrite: Overwrite,
+) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(|cause| upernet_hf::Error::Io {
+        path: folder.to_owned(),
+        action: "make the folder",
+        cause,
+    })?;
+    config.write(&folder.join("config.json"), overwrite)?;
+    processor.write(&folder.join("preprocessor_config.json"), overwrite)?;
+
+    let stored = stored_parameters(model, config);
+    let tensors = stored.iter().map(|stored| Ok((stored.key.clone(), info(stored)?)));
+    let tensors = tensors.collect::<Result<BTreeMap<_, _>, upernet_hf::weights::TensorError>>();
+    let path = folder.join("model.safetensors");
+    let tensors = tensors
+        .map_err(|problem| upernet_hf::Error::Tensor { path: path.clone(), problem })?;
+    let values = values(model, config)?;
+    let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
+    write_safetensors(&path, &tensors, &metadata, overwrite, |key| {
+        Ok(Cow::Borrowed(values[key].as_slice()))
+    })?;
+    Ok(())
+}
+
+fn info(stored: &Stored) -> Result<TensorInfo, upernet_hf::weights::TensorError> {
+    let dtype = if stored.form == Form::Count { Dtype::I64 } else { Dtype::F32 };
+    TensorInfo::new(dtype, stored.shape.clone())
+}
+
+/// The little-endian bytes of every tensor, by hub key.
+fn values(model: &Model, config: &HfConfig) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    struct Collect {
+        walk: Walk,
+        found: Result<BTreeMap<String, Vec<u8>>, Error>,
+    }
+    impl ModuleVisitor for Collect {
+        fn enter_module(&mut self, name: &str, container_type: &str) {
+            self.walk.enter(name, container_type);
+        }
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.walk.exit();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let Ok(found) = &mut self.found else { return };
+            let value = param.val();
+            let stored = self.walk.stored(&value.dims());
+            let values = value.into_data().convert::<f32>().try_into_vec::<f32>();
+            match values {
+                Ok(values) => {
+                    found.insert(stored.key.clone(), bytes(values, &stored));
+                }
+                Err(error) => {
+                    self.found = Err(Error::Device { key: stored.key, message: error.to_string() });
+                }
+            }
+        }
+    }
+    let mut collect = Collect { walk: Walk::new(config), found: Ok(BTreeMap::new()) };
+    model.visit(&mut collect);
+    collect.found
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a count is a whole number below 2^24")]
+fn bytes(values: Vec<f32>, stored: &Stored) -> Vec<u8> {
+    let little_endian = |values: Vec<f32>| values.into_iter().flat_map(f32::to_le_bytes).collect();
+    match stored.form {
+        Form::Same => little_endian(values),
+        Form::Transposed => little_endian(transposed(&values, stored.shape[0])),
+        Form::Count => values.iter().flat_map(|&count| (count as i64).to_le_bytes()).collect(),
+    }
+}
