@@ -130,7 +130,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.bin");
         let error = write_atomically(&path, Overwrite::Refuse, |file| {
-            file.write_all(&[7; 100_000])?;
+            file.write_all(&vec![7; 100_000])?;
             Err::<(), _>(io::Error::from(io::ErrorKind::StorageFull))
         })
         .unwrap_err();

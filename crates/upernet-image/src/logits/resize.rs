@@ -58,39 +58,39 @@ mod tests {
     use super::*;
 
     /// The slow obvious version: a plain bilinear resize of one plane, in f64.
-    fn bilinear(plane: &[f64], source: [usize; 2], target: [usize; 2]) -> Vec<f64> {
-        let place = |axis: usize, position: usize| {
+    fn plain_resize(values: &[f64], source: [usize; 2], target: [usize; 2]) -> Vec<f64> {
+        let neighbours = |axis: usize, position: usize| {
             let scale = source[axis] as f64 / target[axis] as f64;
-            let place = ((position as f64 + 0.5) * scale - 0.5).max(0.0);
-            let lower = place.floor().min(source[axis] as f64 - 1.0);
+            let point = ((position as f64 + 0.5) * scale - 0.5).max(0.0);
+            let lower = point.floor().min(source[axis] as f64 - 1.0);
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
                 reason = "a floor"
             )]
             let index = lower as usize;
-            (index, (index + 1).min(source[axis] - 1), place - lower)
+            (index, (index + 1).min(source[axis] - 1), point - lower)
         };
-        let mut values = Vec::new();
+        let mut resized = Vec::new();
         for row in 0..target[0] {
-            let (top, bottom, down) = place(0, row);
+            let (top, bottom, down) = neighbours(0, row);
             for column in 0..target[1] {
-                let (left, right, along) = place(1, column);
-                let at = |y: usize, x: usize| plane[y * source[1] + x];
+                let (left, right, along) = neighbours(1, column);
+                let at = |y: usize, x: usize| values[y * source[1] + x];
                 let upper = at(top, left) * (1.0 - along) + at(top, right) * along;
                 let lower = at(bottom, left) * (1.0 - along) + at(bottom, right) * along;
-                values.push(upper * (1.0 - down) + lower * down);
+                resized.push(upper * (1.0 - down) + lower * down);
             }
         }
-        values
+        resized
     }
 
     fn oracle(logits: &Logits<'_>, model_size: [usize; 2], target: [usize; 2]) -> Vec<Vec<f64>> {
         (0..logits.num_labels)
             .map(|label| {
                 let plane: Vec<f64> = logits.plane(label).iter().map(|&v| f64::from(v)).collect();
-                let middle = bilinear(&plane, logits.size, model_size);
-                bilinear(&middle, model_size, target)
+                let middle = plain_resize(&plane, logits.size, model_size);
+                plain_resize(&middle, model_size, target)
             })
             .collect()
     }
@@ -103,24 +103,21 @@ mod tests {
     }
 
     fn case() -> impl Strategy<Value = Case> {
-        let side = || 1_usize..=40;
-        let size = move || [side(), side()];
-        (1_usize..=9, [size(), size(), size()], any::<bool>()).prop_flat_map(
-            |(num_labels, sizes, few_values)| {
-                let count = num_labels * sizes[0][0] * sizes[0][1];
-                // Few values make many exact ties between classes.
-                let value = if few_values {
-                    (-2_i8..=2).prop_map(f32::from).boxed()
-                } else {
-                    (-9.0_f32..9.0).boxed()
-                };
-                proptest::collection::vec(value, count).prop_map(move |values| Case {
-                    num_labels,
-                    sizes,
-                    values,
-                })
-            },
-        )
+        let sizes = prop::array::uniform3(prop::array::uniform2(1_usize..=40));
+        (1_usize..=9, sizes, any::<bool>()).prop_flat_map(|(num_labels, sizes, few_values)| {
+            let count = num_labels * sizes[0][0] * sizes[0][1];
+            // Few values make many exact ties between classes.
+            let value = if few_values {
+                (-2_i8..=2).prop_map(f32::from).boxed()
+            } else {
+                (-9.0_f32..9.0).boxed()
+            };
+            proptest::collection::vec(value, count).prop_map(move |values| Case {
+                num_labels,
+                sizes,
+                values,
+            })
+        })
     }
 
     proptest! {

@@ -94,7 +94,9 @@ impl Resample {
             Self::Nearest | Self::Box => f64::from(x > -0.5 && x <= 0.5),
             Self::Bilinear => (1.0 - distance).max(0.0),
             Self::Hamming if distance < 1.0 => {
-                sinc(distance) * (0.54 + 0.46 * (PI * distance).cos())
+                // Pillow writes these two constants in single precision.
+                let window = f64::from(0.54_f32) + f64::from(0.46_f32) * (PI * distance).cos();
+                sinc(distance) * window
             }
             Self::Bicubic => bicubic(distance),
             Self::Lanczos if (-3.0..3.0).contains(&x) => sinc(x) * sinc(x / 3.0),
