@@ -167,7 +167,12 @@ fn head_parameters(config: &HfConfig) -> f64 {
     let scales = config.pool_scales.len() as f64;
     let maps = config.backbone.out_channels();
     let levels = maps.len() as f64;
-    let laterals: f64 = maps.iter().map(|&channels| channels as f64 * width).sum();
+    let laterals: f64 = maps
+        .iter()
+        .rev()
+        .skip(1)
+        .map(|&channels| channels as f64 * width)
+        .sum();
     let last = maps.last().map_or(0.0, |&channels| channels as f64);
     let pooling = scales * last * width + 9.0 * (last + scales * width) * width;
     let pyramid = 9.0 * (2.0 * levels - 1.0) * width * width;
@@ -177,11 +182,51 @@ fn head_parameters(config: &HfConfig) -> f64 {
         return decode;
     };
     let (input, channels) = (input as f64, config.auxiliary_channels as f64);
-    let convs = config.auxiliary_num_convs as f64;
+    let convs = match config.auxiliary_num_convs {
+        0 => 0.0,
+        count => input + (count - 1) as f64 * channels,
+    };
     let concat = if config.auxiliary_concat_input {
         input + channels
     } else {
         0.0
     };
-    decode + channels * (9.0 * (input + convs * channels + concat) + labels)
+    decode + channels * (9.0 * (convs + concat) + labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::head_parameters;
+    use crate::config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfSwinConfig};
+
+    #[test]
+    fn estimates_are_within_a_percent_of_published_networks() {
+        let out_stages = vec![1, 2, 3, 4];
+        let large_swin = HfSwinConfig {
+            out_stages: out_stages.clone(),
+            embed_dim: 192,
+            depths: vec![2, 2, 18, 2],
+            num_heads: vec![6, 12, 24, 48],
+            window_size: 12,
+            ..HfSwinConfig::default()
+        };
+        let tiny_convnext = HfConvNextConfig {
+            out_stages,
+            ..HfConvNextConfig::default()
+        };
+        // openmmlab/upernet-swin-large and upernet-convnext-tiny, counted on meta tensors.
+        for (backbone, parameters) in [
+            (HfBackboneConfig::Swin(large_swin), 233_962_976.0),
+            (HfBackboneConfig::ConvNext(tiny_convnext), 60_242_636.0),
+        ] {
+            let id2label = vec![String::new(); 150];
+            let config = HfConfig {
+                id2label,
+                ..HfConfig::new(backbone)
+            };
+            let estimate = config.backbone.parameters() + head_parameters(&config);
+            let error = (estimate / parameters - 1.0_f64).abs();
+            assert!(error < 0.01, "{estimate} for {parameters}");
+        }
+    }
 }

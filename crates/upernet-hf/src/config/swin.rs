@@ -187,19 +187,23 @@ impl HfSwinConfig {
         };
         let patch = (self.patch_size * self.patch_size) as f64 * self.num_channels as f64;
         let table = (2.0 * self.window_size as f64 - 1.0).powi(2);
-        let stages = self
-            .stage_channels()
-            .into_iter()
+        let channels = self.stage_channels();
+        let merging: f64 = channels
+            .iter()
+            .rev()
+            .skip(1)
+            .map(|&channels| 8.0 * (channels as f64).powi(2))
+            .sum();
+        let blocks: f64 = channels
+            .iter()
             .zip(&self.depths)
-            .zip(&self.num_heads);
-        let blocks: f64 = stages
-            .map(|((channels, &depth), &heads)| {
+            .zip(&self.num_heads)
+            .map(|((&channels, &depth), &heads)| {
                 let square = (channels as f64).powi(2);
-                let block = (4.0 + 2.0 * self.mlp_ratio) * square + table * heads as f64;
-                depth as f64 * block + 8.0 * square
+                depth as f64 * ((4.0 + 2.0 * self.mlp_ratio) * square + table * heads as f64)
             })
             .sum();
-        blocks + self.embed_dim as f64 * (patch + positions)
+        blocks + merging + self.embed_dim as f64 * (patch + positions)
     }
 
     pub(crate) fn write(&self, map: &mut Map<String, Value>) {
