@@ -26,6 +26,3 @@ pub mod weights;
 pub use error::{Error, ErrorKind};
 pub use folder::ModelFolder;
 pub use output::Overwrite;
-
-#[cfg(feature = "hub")]
-pub mod hub;

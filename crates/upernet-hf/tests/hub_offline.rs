@@ -147,6 +147,11 @@ fn a_hub_out_of_reach_is_replaced_by_the_cache_and_that_is_said() {
     let pulled = pull(&model(), &options, &mut Silent).expect("cached");
     assert_eq!(pulled.origin, Origin::Unconfirmed);
     hub.heal();
+    let sign_in = "<html>sign in to the guest network</html>";
+    hub.fail_always("GET", "api", &Fault::Body(sign_in));
+    let pulled = pull(&model(), &options, &mut Silent).expect("cached");
+    assert_eq!(pulled.origin, Origin::Unconfirmed);
+    hub.heal();
     hub.fail_always("GET", "api", &Fault::StallAfter(0));
     let pulled = pull(&model(), &options, &mut Silent).expect("cached");
     assert_eq!(pulled.origin, Origin::Unconfirmed);
@@ -237,7 +242,8 @@ fn the_environment_is_obeyed() {
 
     variables.push(("HF_HUB_OFFLINE", "1"));
     assert!(run_child(&variables), "the cache is complete");
-    variables.push(("HF_HUB_CACHE", "/no/such/cache"));
+    let empty = format!("{home}/empty");
+    variables.push(("HF_HUB_CACHE", &empty));
     assert!(!run_child(&variables), "that cache is empty");
     assert!(hub.take_log().is_empty());
 }

@@ -248,6 +248,42 @@ fn renamed_models_are_followed() {
 }
 
 #[test]
+fn a_mirror_may_send_everything_elsewhere() {
+    let files: [(&str, &[u8]); 2] = [("config.json", CONFIG), ("model.safetensors", b"weights")];
+    let (hub, mirror) = (FakeHub::start(&files), FakeHub::start(&files));
+    let to_hub = |path: &str| Fault::Redirect(format!("{}/{path}", hub.url()));
+    mirror.fail(
+        "GET",
+        "api",
+        to_hub(&format!("api/models/{REPO}/revision/main")),
+    );
+    for (file, _) in files {
+        let place = format!("{REPO}/resolve/{COMMIT}/{file}");
+        mirror.fail("HEAD", file, to_hub(&place));
+        mirror.fail("GET", file, to_hub(&place));
+    }
+    let cache = tempfile::tempdir().expect("a temporary folder");
+    let options = mirror
+        .options(&cache)
+        .token(Some("hf_secret"))
+        .expect("a plain token");
+    pull(&model(), &options, &mut Silent).expect("both are well");
+    assert!(
+        mirror
+            .take_log()
+            .iter()
+            .all(|seen| seen.authorization.is_some())
+    );
+    let at_hub = hub.take_log();
+    assert_eq!(at_hub.len(), 5);
+    assert!(
+        at_hub.iter().all(|seen| seen.authorization.is_none()),
+        "{at_hub:?}"
+    );
+    assert_eq!(assert_whole(cache.path(), &mirror), 2);
+}
+
+#[test]
 fn progress_grows_to_the_total_of_each_file() {
     let weights = weights(1_000_000);
     let hub = FakeHub::start(&[("config.json", CONFIG), ("model.safetensors", &weights)]);

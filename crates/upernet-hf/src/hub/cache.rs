@@ -34,10 +34,12 @@ pub(super) struct RepoCache {
     locks: PathBuf,
 }
 
-/// Keeps other processes from downloading the same blob, until it is dropped.
+/// The right to bring a blob, until it is dropped; other processes wait for it.
 #[derive(Debug)]
 pub(super) struct BlobLock {
     _file: Option<File>,
+    /// Where the content grows.
+    pub(super) incomplete: PathBuf,
 }
 
 impl RepoCache {
@@ -57,11 +59,6 @@ impl RepoCache {
     /// Where the content with this tag belongs.
     pub(super) fn blob(&self, tag: &str) -> PathBuf {
         self.folder.join("blobs").join(tag)
-    }
-
-    /// Where the content with this tag grows.
-    pub(super) fn incomplete(&self, tag: &str) -> PathBuf {
-        self.folder.join("blobs").join(format!("{tag}.incomplete"))
     }
 
     /// Whether the snapshot has the file, with content behind it.
@@ -114,9 +111,9 @@ impl RepoCache {
     }
 
     /// Turns a finished and checked download into a blob.
-    pub(super) fn publish(&self, tag: &str) -> Result<(), Error> {
+    pub(super) fn publish(&self, lock: &BlobLock, tag: &str) -> Result<(), Error> {
         let blob = self.blob(tag);
-        fs::rename(self.incomplete(tag), &blob).map_err(Error::cache(blob))
+        fs::rename(&lock.incomplete, &blob).map_err(Error::cache(blob))
     }
 
     /// Makes the file of a snapshot show the blob; never leaves one that shows nothing.
@@ -134,15 +131,27 @@ impl RepoCache {
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(false).open(&path);
         let file = file.map_err(Error::cache(&path))?;
-        let length = || fs::metadata(self.incomplete(tag)).map_or(0, |file| file.len());
+        let incomplete = |suffix: &str| self.blob(&format!("{tag}{suffix}.incomplete"));
+        let shared = incomplete("");
+        let length = || fs::metadata(&shared).map_or(0, |file| file.len());
         let (mut seen, mut since) = (length(), Instant::now());
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(BlobLock { _file: Some(file) }),
+                Ok(()) => {
+                    return Ok(BlobLock {
+                        _file: Some(file),
+                        incomplete: shared,
+                    });
+                }
                 Err(TryLockError::WouldBlock) => {}
-                // Some network file systems have no locks; the hash check still guards the blob.
+                // Some network file systems have no locks. Two processes must not write into one
+                // file then, so this one starts a file of its own.
                 Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                    return Ok(BlobLock { _file: None });
+                    let own = incomplete(&format!(".{}", process::id()));
+                    return Ok(BlobLock {
+                        _file: None,
+                        incomplete: own,
+                    });
                 }
                 Err(TryLockError::Error(source)) => return Err(Error::Cache { path, source }),
             }

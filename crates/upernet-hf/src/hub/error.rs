@@ -177,7 +177,7 @@ pub enum Error {
         limit: u64,
     },
     /// The list of weight shards cannot be used.
-    #[error("{}: {reason}; remove it from the cache and pull again", path.display())]
+    #[error("{}: {reason}; remove it and pull again, or choose another model", path.display())]
     Index {
         /// The index file.
         path: PathBuf,
@@ -186,7 +186,7 @@ pub enum Error {
     },
     /// Another process holds the file and does not get on with it.
     #[error(
-        "another download held {} for {} s without progress: end it, or remove that file",
+        "another download held {} for {} s without progress: end it, then pull again",
         path.display(), waited.as_secs()
     )]
     Locked {

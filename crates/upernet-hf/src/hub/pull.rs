@@ -112,7 +112,10 @@ pub fn pull(
             cache.remember(model, &listing.commit)?;
             Ok(pulled)
         }
-        Err(error) if error.is_transient() => fallback.ok_or(error),
+        // A guest network's sign-in page is no answer of the hub either.
+        Err(error) if error.is_transient() || matches!(error, Error::Protocol { .. }) => {
+            fallback.ok_or(error)
+        }
         Err(error) => Err(error),
     }
 }
@@ -247,12 +250,12 @@ impl Download<'_> {
         let mut downloaded = false;
         if !cache.has_blob(&file.tag, file.size) {
             let patience = self.options.stall_limit() * LOCK_PATIENCE;
-            let _lock = cache.lock(&file.tag, patience)?;
+            let lock = cache.lock(&file.tag, patience)?;
             // Another process may have brought it while this one waited.
             if !cache.has_blob(&file.tag, file.size) {
-                let path = cache.incomplete(&file.tag);
-                transfer::fetch(&self.remote, &file, &path, self.options, self.progress)?;
-                cache.publish(&file.tag)?;
+                let path = &lock.incomplete;
+                transfer::fetch(&self.remote, &file, path, self.options, self.progress)?;
+                cache.publish(&lock, &file.tag)?;
                 downloaded = true;
             }
         }

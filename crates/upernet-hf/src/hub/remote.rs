@@ -25,6 +25,9 @@ pub(super) const USER_AGENT: &str = concat!("upernet/", env!("CARGO_PKG_VERSION"
 /// Most redirects followed for one request.
 const MOST_REDIRECTS: usize = 10;
 
+/// Tag of a large file, in the answer that redirects to where it is stored.
+const LINKED_TAG: &str = "x-linked-etag";
+
 /// A commit of a model on the hub.
 #[derive(Debug)]
 pub(super) struct Remote<'a> {
@@ -90,7 +93,7 @@ impl<'a> Remote<'a> {
             return Err(self.refusal(file, &response));
         }
         let headers = response.headers();
-        let tag = text(headers, "x-linked-etag").or_else(|| text(headers, ETAG.as_str()));
+        let tag = text(headers, LINKED_TAG).or_else(|| text(headers, ETAG.as_str()));
         let tag = tag.map(|tag| tag.trim_start_matches("W/").trim_matches('"'));
         let tag = tag.filter(|tag| is_safe_tag(tag));
         let tag = tag.ok_or_else(|| self.foreign(file, "it has no usable ETag"))?;
@@ -142,7 +145,7 @@ impl<'a> Remote<'a> {
         }
     }
 
-    /// Sends a request and follows redirects; a `HEAD` only as long as they stay with the hub.
+    /// Sends a request and follows redirects; a `HEAD` only as far as the facts about the file.
     fn send(&self, method: &Method, file: &str, offset: u64) -> Result<Response, Error> {
         let endpoint = self.options.endpoint_url();
         let address = format!("{endpoint}/{}/resolve/{}/{file}", self.repo, self.commit);
@@ -166,7 +169,7 @@ impl<'a> Remote<'a> {
                 return Ok(response);
             };
             let stays = next.origin() == hub.origin();
-            if *method == Method::HEAD && !stays {
+            if *method == Method::HEAD && text(response.headers(), LINKED_TAG).is_some() {
                 return Ok(response);
             }
             trusted &= stays;

@@ -114,9 +114,13 @@ fn route(state: &State, seen: &Seen, fault: Option<&Fault>) -> Reply {
     }
     let storage = path.strip_prefix("/storage/");
     let hub = path.strip_prefix(&format!("/{REPO}/resolve/"));
-    let Some((commit, file)) = storage.or(hub).and_then(|rest| rest.split_once('/')) else {
+    let Some((revision, file)) = storage.or(hub).and_then(|rest| rest.split_once('/')) else {
         return Reply::failure(404, "RepoNotFound");
     };
+    let commit = state
+        .references
+        .get(revision)
+        .map_or(revision, String::as_str);
     let Some(files) = state.commits.get(commit) else {
         return Reply::failure(404, "RevisionNotFound");
     };
