@@ -32,7 +32,7 @@ pub struct DecodeLimits {
     pub max_pixels: u64,
     /// Longest side in pixels. Default: 65,535, the most that JPEG can express.
     pub max_side: u32,
-    /// Most bytes of the file itself, and most bytes that decoding it may take. Default: 1 GiB.
+    /// Most bytes of the file itself, and of its samples before they become RGB. Default: 1 GiB.
     pub max_bytes: u64,
 }
 
@@ -74,8 +74,12 @@ pub fn read_image(path: impl AsRef<Path>, limits: &DecodeLimits) -> Result<RgbIm
 /// Rules, all Pillow's `convert("RGB")` unless said otherwise: alpha is dropped (not blended), grey is
 /// repeated, palettes are looked up, 1-bit becomes 0 and 255, CMYK is converted without a colour
 /// profile, 16-bit samples keep their high byte (Pillow clips 16-bit grey at 255, which loses the
-/// picture), of an animation the first frame is taken. The EXIF orientation is applied, as
-/// `ImageOps.exif_transpose` does. Colour profiles are ignored.
+/// picture), of an animation the first frame is taken, black where it does not cover the picture. The
+/// EXIF orientation is applied, as `ImageOps.exif_transpose` does. Colour profiles are ignored.
+///
+/// JPEG's inverse transform and chroma upsampling are not libjpeg's: samples differ from Pillow's by at
+/// most 3 on the 101 validation photos of `CamVid`, and at 1 % of the places. TIFF with a palette, with
+/// `YCbCr` or with more than 16 bits is refused.
 ///
 /// # Errors
 ///
@@ -125,7 +129,7 @@ pub(crate) fn read_bounded(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>
 }
 
 impl DecodeLimits {
-    /// Compares a header's size with the limits; `bytes` is the memory that decoding it would take.
+    /// Compares a header's size with the limits; `bytes` is the memory that its samples would take.
     pub(crate) fn check(
         &self,
         origin: &str,

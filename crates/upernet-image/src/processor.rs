@@ -81,9 +81,11 @@ impl ImageProcessor {
     ///
     /// # Errors
     ///
-    /// [`Error::BadSize`] if the photo or `size` is empty, [`Error::BadSetting`] for a zero or
-    /// non-finite `image_std`, or another number that is not finite.
+    /// [`Error::BadSize`] if the photo or `size` is empty, [`Error::BadSetting`] for a `size` over
+    /// 8,192 x 8,192 pixels in all, a zero or non-finite `image_std`, or another number that is not
+    /// finite.
     pub fn process(&self, photo: &RgbImage) -> Result<ProcessedImage, Error> {
+        self.check_pixels()?;
         let table = self.sample_table()?;
         let resized;
         let photo = if self.do_resize {
@@ -119,7 +121,8 @@ impl ImageProcessor {
     ///
     /// # Errors
     ///
-    /// [`Error::BadSize`] if the mask or `size` is empty.
+    /// [`Error::BadSize`] if the mask or `size` is empty, [`Error::BadSetting`] for a `size` over
+    /// 8,192 x 8,192 pixels in all.
     ///
     /// ```
     /// use upernet_image::{ImageProcessor, LabelMap};
@@ -131,6 +134,7 @@ impl ImageProcessor {
     /// # Ok::<(), upernet_image::Error>(())
     /// ```
     pub fn process_labels(&self, labels: &LabelMap) -> Result<LabelMap, Error> {
+        self.check_pixels()?;
         let reduced;
         let labels = if self.do_reduce_labels {
             let ids = labels
@@ -182,6 +186,19 @@ impl ImageProcessor {
         Ok(table)
     }
 
+    /// The size comes from a file, so it is bounded before it becomes an allocation.
+    fn check_pixels(&self) -> Result<(), Error> {
+        let pixels = self.size[0].saturating_mul(self.size[1]);
+        if self.do_resize && pixels > MOST_PIXELS {
+            return Err(Error::BadSetting {
+                name: "size",
+                found: format!("{:?}", self.size),
+                expected: "use at most 8192 x 8192 pixels in all",
+            });
+        }
+        Ok(())
+    }
+
     #[expect(clippy::cast_possible_truncation, reason = "f32 is what will divide")]
     fn check_numbers(&self) -> Result<(), Error> {
         let bad = |name, found, expected| {
@@ -219,6 +236,8 @@ impl ImageProcessor {
         Ok(())
     }
 }
+
+const MOST_PIXELS: usize = 8192 * 8192;
 
 /// Upstream computes 0 -> 255, then minus 1, then 254 -> 255: both "no class" and "ignore" end as 255.
 fn reduce_label(label: u16) -> u16 {
@@ -301,6 +320,14 @@ mod tests {
             ..default()
         });
         assert!(size.contains("[0, 512]"), "{size}");
+        let bomb = message(ImageProcessor {
+            size: [1_000_000, 1_000_000],
+            ..default()
+        });
+        assert!(
+            bomb.starts_with("size: [1000000, 1000000] is not valid"),
+            "{bomb}"
+        );
     }
 
     #[test]

@@ -121,8 +121,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(300))]
-
         #[test]
         fn equal_to_the_obvious_version(case in case()) {
             let [size, model_size, target] = case.sizes;

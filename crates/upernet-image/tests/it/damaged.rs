@@ -202,8 +202,6 @@ fn a_mask_must_be_a_whole_png() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
     /// Whatever is changed in a file, reading it ends in a picture or in an error, never in a panic.
     #[test]
     fn flipped_bytes_never_panic(
