@@ -58,6 +58,11 @@ impl Scene {
     /// Pulls from the healed hub and expects the whole model.
     fn recovers(&self) {
         self.hub.heal();
+        self.recovers_without_healing();
+    }
+
+    /// Pulls and expects the whole model in spite of what may go wrong on the way.
+    fn recovers_without_healing(&self) {
         let pulled = pull(&model(), &self.options(), &mut Silent).expect("the hub is well again");
         assert_eq!(pulled.origin, Origin::Downloaded);
         assert_eq!(assert_whole(self.cache.path(), &self.hub), 2);
@@ -294,6 +299,52 @@ fn a_wrong_length_keeps_nothing() {
         assert_eq!(scene.left_over(), None);
         scene.recovers();
     }
+}
+
+#[test]
+fn answers_without_a_length_are_measured() {
+    let scene = Scene::new();
+    let unmeasured = |length| Fault::Unmeasured(length);
+    scene.hub.fail("GET", WEIGHTS, unmeasured(Some(LENGTH + 1)));
+    assert!(matches!(scene.fails(), Error::WrongSize { .. }));
+    // Too short looks like a cut, so the rest is asked for.
+    scene.hub.take_log();
+    scene.hub.fail("GET", WEIGHTS, unmeasured(Some(100_000)));
+    scene.recovers_without_healing();
+    assert_eq!(scene.ranges(), [all(), from(100_000)]);
+
+    // Where the hub states no length at all, the hash alone decides.
+    let scene = Scene::new();
+    for method in ["HEAD", "GET"] {
+        scene.hub.fail(method, WEIGHTS, unmeasured(None));
+    }
+    scene.recovers_without_healing();
+
+    // A small file without end is cut off.
+    let scene = Scene::new();
+    scene.hub.fail("HEAD", "config.json", unmeasured(None));
+    scene
+        .hub
+        .fail("GET", "config.json", unmeasured(Some(20 << 20)));
+    let error = scene.fails();
+    assert!(
+        matches!(error, Error::TooLarge { limit, .. } if limit == 16 << 20),
+        "{error}"
+    );
+    assert!(blobs(scene.cache.path()).is_empty());
+}
+
+#[test]
+fn a_download_that_gets_on_is_not_given_up() {
+    let weights = weights(6 << 20);
+    let hub = FakeHub::start(&[("config.json", CONFIG), (WEIGHTS, &weights)]);
+    let cache = tempfile::tempdir().expect("a temporary folder");
+    // More cuts than there are retries, each after more than a mebibyte.
+    for _ in 0..5 {
+        hub.fail("GET", WEIGHTS, Fault::CutAfter(1_100_000));
+    }
+    pull(&model(), &hub.options(&cache), &mut Silent).expect("there is progress each time");
+    assert_eq!(assert_whole(cache.path(), &hub), 2);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::{fs, path::Path};
+use std::fs;
 
 use support::{
     COMMIT, FakeHub, Fault, REPO, assert_whole, blobs, digest, model, model_at, repo_folder,
@@ -70,7 +70,7 @@ fn a_fresh_pull_writes_pythons_layout() {
     #[cfg(unix)]
     assert_eq!(
         fs::read_link(pulled.folder.join("model.safetensors")).expect("a link"),
-        Path::new("../../blobs").join(digest(&weights))
+        std::path::Path::new("../../blobs").join(digest(&weights))
     );
 }
 

@@ -262,6 +262,28 @@ mod tests {
     }
 
     #[test]
+    fn waiting_goes_on_while_the_other_download_grows() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (cache, _) = cache(&folder, "o/n");
+        let first = cache
+            .lock("tag", Duration::ZERO)
+            .expect("nobody else holds it");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // Twice as long as the other is ready to wait without progress.
+                for length in 1..=12 {
+                    fs::write(&first.incomplete, vec![0; length]).expect("writable");
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                drop(first);
+            });
+            cache
+                .lock("tag", Duration::from_millis(300))
+                .expect("there is progress");
+        });
+    }
+
+    #[test]
     fn a_blob_of_another_length_does_not_count() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (cache, _) = cache(&folder, "o/n");

@@ -38,6 +38,8 @@ pub(crate) enum Fault {
     StallAfter(usize),
     /// A body of this length, stated in `Content-Length`: cut or padded.
     Length(usize),
+    /// No `Content-Length`; a body of this length, or of the right one.
+    Unmeasured(Option<usize>),
     /// The right length and a wrong byte.
     Corrupt,
     /// The whole file with status 200, whatever part was asked for.

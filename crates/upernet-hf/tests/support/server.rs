@@ -208,6 +208,11 @@ fn send(
             reply.set("Content-Length", length.to_string());
             sent = length;
         }
+        Some(Fault::Unmeasured(length)) => {
+            sent = length.unwrap_or(sent);
+            reply.body.resize(sent, 0);
+            reply.headers.retain(|(name, _)| *name != "Content-Length");
+        }
         Some(Fault::Corrupt) => {
             let middle = reply.body.len() / 2;
             reply.body[middle] ^= 1;
