@@ -137,8 +137,18 @@ impl Error {
         Self::Io {
             path: path.into(),
             action: "write",
-            cause,
+            cause: operating_system(cause),
         }
+    }
+}
+
+/// Returns what the operating system said, without the name of the temporary file around it.
+fn operating_system(cause: io::Error) -> io::Error {
+    let inner = cause.get_ref().and_then(|wrapper| wrapper.source());
+    let inner = inner.and_then(|inner| inner.downcast_ref::<io::Error>());
+    match inner.and_then(io::Error::raw_os_error) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => cause,
     }
 }
 

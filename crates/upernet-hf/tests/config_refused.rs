@@ -230,7 +230,7 @@ fn a_backbones_numbers_out_of_bounds_are_named_too() {
         (
             "backbone.drop_path_rate",
             json!(1.0),
-            "field `backbone_config.drop_path_rate` is 1, allowed is 0 to 0.999999",
+            "field `backbone_config.drop_path_rate` is 1.0, allowed is 0 to 0.999999",
         ),
         (
             "backbone.mlp_ratio",

@@ -260,6 +260,13 @@ fn tensors_of_no_elements_and_padded_headers_are_read() {
         SafeTensors::deserialize(&bytes).is_ok(),
         "so says the format's own crate"
     );
+    let null = file(r#"{"__metadata__":null}"#, 0);
+    assert!(
+        SafeTensors::deserialize(&null).is_ok(),
+        "so says the format's own crate"
+    );
+    let null = SafetensorsFile::from_bytes(null).expect("it is as good as absent");
+    assert!(null.metadata().is_empty(), "there is none");
     let empty = SafetensorsFile::from_bytes(file("{}", 0)).expect("no tensors are well formed");
     assert_eq!(empty.tensors().count(), 0);
 }

@@ -244,7 +244,7 @@ fn number(field: &str, value: &Value, range: &RangeInclusive<f64>) -> Result<f64
         .as_f64()
         .ok_or_else(|| wrong_type(field, "a number", value))?;
     if !range.contains(&number) {
-        return Err(out_of_range(field, number, range));
+        return Err(out_of_range(field, value, range));
     }
     Ok(number)
 }

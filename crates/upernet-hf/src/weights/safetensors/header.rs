@@ -93,7 +93,8 @@ impl<'de> Visitor<'de> for HeaderVisitor {
                 )));
             }
             if name == "__metadata__" {
-                header.metadata = map.next_value().map_err(blame)?;
+                let metadata: Option<_> = map.next_value().map_err(blame)?;
+                header.metadata = metadata.unwrap_or_default();
                 continue;
             }
             let Described {
