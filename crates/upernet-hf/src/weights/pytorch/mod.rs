@@ -8,9 +8,11 @@
 //! than their storage.
 
 mod archive;
+mod cursor;
 mod pickle;
 mod problem;
 mod rebuild;
+mod stack;
 mod state_dict;
 mod strided;
 mod value;

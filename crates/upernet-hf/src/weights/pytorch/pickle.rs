@@ -11,30 +11,27 @@
 use std::collections::HashMap;
 
 use super::{
+    cursor::Cursor,
     rebuild,
+    stack::Stack,
     value::{Callable, Heap, MAX_OBJECTS, Reference, Value},
 };
 use crate::weights::PickleError;
 
 type Result<T> = std::result::Result<T, PickleError>;
 
-/// Entries of the stack; one that is deeper than this holds no state dictionary.
-const MAX_STACK: usize = MAX_OBJECTS;
-
 /// Reads a pickle, and returns its values and the top one; an error comes with its position.
 pub(super) fn read(
     pickle: &[u8],
 ) -> std::result::Result<(Heap<'_>, Reference), (usize, PickleError)> {
     let mut machine = Machine {
-        pickle,
-        position: 0,
+        cursor: Cursor::new(pickle),
         heap: Heap::default(),
-        stack: Vec::new(),
-        marks: Vec::new(),
+        stack: Stack::default(),
         memo: HashMap::new(),
     };
     loop {
-        let position = machine.position;
+        let position = machine.cursor.position();
         match machine.step() {
             Ok(None) => {}
             Ok(Some(top)) => return Ok((machine.heap, top)),
@@ -44,23 +41,20 @@ pub(super) fn read(
 }
 
 struct Machine<'a> {
-    pickle: &'a [u8],
-    position: usize,
+    cursor: Cursor<'a>,
     heap: Heap<'a>,
-    stack: Vec<Reference>,
-    /// Heights of the stack at which an open tuple, list or dictionary starts.
-    marks: Vec<usize>,
+    stack: Stack,
     memo: HashMap<u32, Reference>,
 }
 
 impl<'a> Machine<'a> {
     /// Performs one operation; the last one yields the top value.
     fn step(&mut self) -> Result<Option<Reference>> {
-        match self.byte()? {
-            b'.' => return self.pop().map(Some),
-            0x80 => self.skip(1)?,                            // PROTO
-            0x95 => self.skip(8)?,                            // FRAME
-            b'(' => self.mark()?,                             // MARK
+        match self.cursor.byte()? {
+            b'.' => return self.stack.pop().map(Some),
+            0x80 => self.cursor.skip(1)?,                     // PROTO
+            0x95 => self.cursor.skip(8)?,                     // FRAME
+            b'(' => self.stack.mark()?,                       // MARK
             b'N' => self.push(Value::None)?,                  // NONE
             0x88 | 0x89 => self.push(Value::Bool)?,           // NEWTRUE, NEWFALSE
             b'K' => self.unsigned::<1>()?,                    // BININT1
@@ -94,174 +88,78 @@ impl<'a> Machine<'a> {
         Ok(None)
     }
 
-    fn take(&mut self, length: usize) -> Result<&'a [u8]> {
-        let rest = &self.pickle[self.position..];
-        let taken = rest.get(..length).ok_or(PickleError::Truncated)?;
-        self.position += length;
-        Ok(taken)
-    }
-
-    fn byte(&mut self) -> Result<u8> {
-        self.take(1).map(|byte| byte[0])
-    }
-
-    fn skip(&mut self, length: usize) -> Result<()> {
-        self.take(length).map(drop)
-    }
-
-    /// Reads a little-endian number of up to four bytes.
-    fn number<const BYTES: usize>(&mut self) -> Result<u32> {
-        let bytes = self.take(BYTES)?;
-        Ok(bytes
-            .iter()
-            .rev()
-            .fold(0, |number, &byte| number << 8 | u32::from(byte)))
-    }
-
-    fn line(&mut self) -> Result<&'a str> {
-        let rest = &self.pickle[self.position..];
-        let length = rest
-            .iter()
-            .position(|&byte| byte == b'\n')
-            .ok_or(PickleError::Truncated)?;
-        let line = self.take(length)?;
-        self.skip(1)?;
-        str::from_utf8(line).map_err(|_| PickleError::NotUtf8)
-    }
-
     fn push(&mut self, value: Value<'a>) -> Result<()> {
         let limit = MAX_OBJECTS;
         let reference = self
             .heap
             .keep(value)
             .ok_or(PickleError::TooManyObjects { limit })?;
-        self.push_reference(reference)
-    }
-
-    fn push_reference(&mut self, reference: Reference) -> Result<()> {
-        if self.stack.len() == MAX_STACK {
-            return Err(PickleError::TooManyObjects { limit: MAX_STACK });
-        }
-        self.stack.push(reference);
-        Ok(())
-    }
-
-    /// Takes the top of the stack, which must not lie below the innermost mark.
-    fn pop(&mut self) -> Result<Reference> {
-        let floor = self.marks.last().copied().unwrap_or(0);
-        let top = (self.stack.len() > floor)
-            .then(|| self.stack.pop())
-            .flatten();
-        top.ok_or(PickleError::Operand {
-            operation: "an operation",
-            expected: "a value on the stack",
-            found: "none",
-        })
-    }
-
-    /// Looks at the top of the stack, under the same rule.
-    fn top(&mut self) -> Result<Reference> {
-        let top = self.pop()?;
-        self.stack.push(top);
-        Ok(top)
-    }
-
-    fn mark(&mut self) -> Result<()> {
-        if self.marks.len() == MAX_STACK {
-            return Err(PickleError::TooManyObjects { limit: MAX_STACK });
-        }
-        self.marks.push(self.stack.len());
-        Ok(())
-    }
-
-    fn pop_to_mark(&mut self) -> Result<Vec<Reference>> {
-        let mark = self.marks.pop().ok_or(PickleError::Operand {
-            operation: "the end of a container",
-            expected: "a mark on the stack",
-            found: "none",
-        })?;
-        Ok(self.stack.split_off(mark))
+        self.stack.push(reference)
     }
 
     fn unsigned<const BYTES: usize>(&mut self) -> Result<()> {
-        let number = self.number::<BYTES>()?;
+        let number = self.cursor.number::<BYTES>()?;
         self.push(Value::Integer(number.into()))
     }
 
     fn signed(&mut self) -> Result<()> {
-        let number = self.number::<4>()?.cast_signed();
+        let number = self.cursor.number::<4>()?.cast_signed();
         self.push(Value::Integer(number.into()))
     }
 
     fn long(&mut self) -> Result<()> {
-        let length = self.byte()?;
-        let bytes = self.take(length.into())?;
-        if bytes.len() > 8 {
-            return self.push(Value::OtherNumber);
-        }
-        let negative = bytes.last().is_some_and(|&byte| byte >= 0x80);
-        let mut number = if negative { [0xff; 8] } else { [0; 8] };
-        number[..bytes.len()].copy_from_slice(bytes);
-        self.push(Value::Integer(i64::from_le_bytes(number)))
+        let number = self.cursor.long()?;
+        self.push(number.map_or(Value::OtherNumber, Value::Integer))
     }
 
     fn float(&mut self) -> Result<()> {
-        self.skip(8)?;
+        self.cursor.skip(8)?;
         self.push(Value::OtherNumber)
     }
 
     fn text<const BYTES: usize>(&mut self) -> Result<()> {
-        let length = self.number::<BYTES>()?;
-        // A length that this machine cannot address is past the end in any case.
-        let bytes = self.take(usize::try_from(length).unwrap_or(usize::MAX))?;
-        self.push(Value::Text(
-            str::from_utf8(bytes).map_err(|_| PickleError::NotUtf8)?,
-        ))
+        let text = self.cursor.text::<BYTES>()?;
+        self.push(Value::Text(text))
     }
 
     fn tuple_to_mark(&mut self) -> Result<()> {
-        let items = self.pop_to_mark()?;
+        let items = self.stack.pop_to_mark()?;
         self.push(Value::Tuple(items))
     }
 
     fn tuple(&mut self, count: u8) -> Result<()> {
-        let mut items = Vec::with_capacity(count.into());
-        for _ in 0..count {
-            items.push(self.pop()?);
-        }
-        items.reverse();
+        let items = self.stack.pop_many(count)?;
         self.push(Value::Tuple(items))
     }
 
     fn append(&mut self) -> Result<()> {
-        let item = self.pop()?;
+        let item = self.stack.pop()?;
         self.list()?.push(item);
         Ok(())
     }
 
     fn appends(&mut self) -> Result<()> {
-        let mut items = self.pop_to_mark()?;
+        let mut items = self.stack.pop_to_mark()?;
         self.list()?.append(&mut items);
         Ok(())
     }
 
     fn list(&mut self) -> Result<&mut Vec<Reference>> {
-        let top = self.top()?;
-        match self.heap.get_mut(top) {
+        match self.heap.get_mut(self.stack.top()?) {
             Value::List(items) => Ok(items),
             other => Err(operand("appending", "a list", other)),
         }
     }
 
     fn set_item(&mut self) -> Result<()> {
-        let value = self.pop()?;
-        let key = self.pop()?;
+        let value = self.stack.pop()?;
+        let key = self.stack.pop()?;
         self.dict()?.push((key, value));
         Ok(())
     }
 
     fn set_items(&mut self) -> Result<()> {
-        let items = self.pop_to_mark()?;
+        let items = self.stack.pop_to_mark()?;
         let (pairs, rest) = items.as_chunks();
         if !rest.is_empty() {
             let (expected, found) = ("a value for each key", "one key without");
@@ -277,50 +175,49 @@ impl<'a> Machine<'a> {
     }
 
     fn dict(&mut self) -> Result<&mut Vec<(Reference, Reference)>> {
-        let top = self.top()?;
-        match self.heap.get_mut(top) {
+        match self.heap.get_mut(self.stack.top()?) {
             Value::Dict(items) => Ok(items),
             other => Err(operand("setting items", "a dictionary", other)),
         }
     }
 
     fn memoize_at<const BYTES: usize>(&mut self) -> Result<()> {
-        let slot = self.number::<BYTES>()?;
-        let top = self.top()?;
-        self.memo.insert(slot, top);
-        Ok(())
+        let slot = self.cursor.number::<BYTES>()?;
+        self.remember(slot)
     }
 
     fn memoize(&mut self) -> Result<()> {
-        let top = self.top()?;
-        let limit = MAX_OBJECTS;
-        let slot = u32::try_from(self.memo.len());
-        self.memo.insert(
-            slot.map_err(|_| PickleError::TooManyObjects { limit })?,
-            top,
-        );
+        // More slots than a u32 counts are more than `remember` allows.
+        self.remember(u32::try_from(self.memo.len()).unwrap_or(u32::MAX))
+    }
+
+    fn remember(&mut self, slot: u32) -> Result<()> {
+        if self.memo.len() >= MAX_OBJECTS {
+            return Err(PickleError::TooManyObjects { limit: MAX_OBJECTS });
+        }
+        self.memo.insert(slot, self.stack.top()?);
         Ok(())
     }
 
     fn recall<const BYTES: usize>(&mut self) -> Result<()> {
-        let slot = self.number::<BYTES>()?;
+        let slot = self.cursor.number::<BYTES>()?;
         let reference = self.memo.get(&slot).copied().ok_or(PickleError::Operand {
             operation: "recalling a value",
             expected: "one that was memoized",
             found: "none",
         })?;
-        self.push_reference(reference)
+        self.stack.push(reference)
     }
 
     fn global(&mut self) -> Result<()> {
-        let module = self.line()?;
-        let name = self.line()?;
+        let module = self.cursor.line()?;
+        let name = self.cursor.line()?;
         self.push_callable(module, name)
     }
 
     fn stack_global(&mut self) -> Result<()> {
-        let name = self.pop()?;
-        let module = self.pop()?;
+        let name = self.stack.pop()?;
+        let module = self.stack.pop()?;
         match (self.heap.get(module), self.heap.get(name)) {
             (&Value::Text(module), &Value::Text(name)) => self.push_callable(module, name),
             (Value::Text(_), other) | (other, _) => Err(operand("a global", "two strings", other)),
@@ -337,14 +234,14 @@ impl<'a> Machine<'a> {
     }
 
     fn storage(&mut self) -> Result<()> {
-        let id = self.pop()?;
+        let id = self.stack.pop()?;
         let storage = rebuild::storage(&self.heap, id)?;
         self.push(Value::Storage(storage))
     }
 
     fn reduce(&mut self) -> Result<()> {
-        let arguments = self.pop()?;
-        let callable = self.pop()?;
+        let arguments = self.stack.pop()?;
+        let callable = self.stack.pop()?;
         let arguments = match self.heap.get(arguments) {
             Value::Tuple(items) => items,
             other => return Err(operand("a call", "a tuple of arguments", other)),
@@ -364,7 +261,7 @@ impl<'a> Machine<'a> {
             }
             Value::Callable(Callable::RebuildParameter) => {
                 let tensor = rebuild::parameter(&self.heap, arguments)?;
-                self.push_reference(tensor)
+                self.stack.push(tensor)
             }
             other => Err(operand("a call", "a function", other)),
         }
@@ -372,9 +269,8 @@ impl<'a> Machine<'a> {
 
     /// Takes an object's state; only a dictionary of modules' versions is ever there, and ignored.
     fn build(&mut self) -> Result<()> {
-        self.pop()?;
-        let object = self.top()?;
-        match self.heap.get(object) {
+        self.stack.pop()?;
+        match self.heap.get(self.stack.top()?) {
             Value::Dict(_) => Ok(()),
             other => Err(operand("setting an object's state", "a dictionary", other)),
         }
