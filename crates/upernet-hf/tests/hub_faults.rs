@@ -4,9 +4,9 @@
 
 mod support;
 
-use std::fs;
 #[cfg(target_os = "linux")]
 use std::{env, process::Command};
+use std::{fs, time::Duration};
 
 use support::{
     COMMIT, FakeHub, Fault, assert_whole, blobs, digest, model, model_at, repo_folder, weights,
@@ -25,6 +25,7 @@ struct Scene {
     cache: tempfile::TempDir,
     /// Folder around the cache, with nothing else in it.
     outer: tempfile::TempDir,
+    patience: Duration,
 }
 
 impl Scene {
@@ -37,11 +38,14 @@ impl Scene {
             weights,
             cache: tempfile::tempdir_in(&outer).expect("a temporary folder"),
             outer,
+            patience: Duration::from_secs(10),
         }
     }
 
     fn options(&self) -> HubOptions {
-        self.hub.options(&self.cache)
+        self.hub
+            .options(&self.cache)
+            .timeouts(self.patience, self.patience)
     }
 
     /// Pulls, expects a failure in one line, and that the cache shows nothing but good files.
@@ -255,7 +259,8 @@ fn the_next_pull_goes_on_where_the_last_one_gave_up() {
 
 #[test]
 fn a_silent_server_is_given_up() {
-    let scene = Scene::new();
+    let mut scene = Scene::new();
+    scene.patience = Duration::from_millis(700);
     scene
         .hub
         .fail_always("GET", WEIGHTS, &Fault::StallAfter(50_000));

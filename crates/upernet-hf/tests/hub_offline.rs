@@ -153,7 +153,9 @@ fn a_hub_out_of_reach_is_replaced_by_the_cache_and_that_is_said() {
     assert_eq!(pulled.origin, Origin::Unconfirmed);
     hub.heal();
     hub.fail_always("GET", "api", &Fault::StallAfter(0));
-    let pulled = pull(&model(), &options, &mut Silent).expect("cached");
+    let hasty = Duration::from_millis(300);
+    let hasty = options.clone().timeouts(hasty, hasty);
+    let pulled = pull(&model(), &hasty, &mut Silent).expect("cached");
     assert_eq!(pulled.origin, Origin::Unconfirmed);
     drop(hub);
     let pulled = pull(&model(), &options, &mut Silent).expect("cached");

@@ -162,13 +162,13 @@ impl FakeHub {
             .collect()
     }
 
-    /// Options that use this hub and give up soon.
+    /// Options that use this hub and retry at once; patient, as the machine may be busy.
     pub(crate) fn options(&self, cache: &tempfile::TempDir) -> HubOptions {
         HubOptions::new(cache.path())
             .endpoint(&self.url())
             .expect("a good address")
             .retries(2, Duration::from_millis(1))
-            .timeouts(Duration::from_secs(2), Duration::from_millis(400))
+            .timeouts(Duration::from_secs(5), Duration::from_secs(10))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

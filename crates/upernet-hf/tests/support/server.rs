@@ -230,7 +230,7 @@ fn send(
         connection.write_all(&reply.body[..sent])?;
     }
     connection.flush()?;
-    for _ in 0..100 {
+    for _ in 0..500 {
         if !silent || stopped.load(Ordering::SeqCst) {
             break;
         }
