@@ -64,7 +64,10 @@ pub fn build_with(
     if let Some(rate) = options.drop_path_rate
         && !(0.0..1.0).contains(&rate)
     {
-        return Err(Error::Option { name: "drop_path_rate", found: rate.to_string() });
+        return Err(Error::Option {
+            name: "drop_path_rate",
+            found: rate.to_string(),
+        });
     }
     let backbone = match &config.backbone {
         HfBackboneConfig::Swin(swin) => ZooBackbone::Swin(swin_config(swin, options).init(device)),
@@ -72,7 +75,9 @@ pub fn build_with(
             ZooBackbone::ConvNext(convnext_config(convnext, options).init(device))
         }
         other => {
-            return Err(Error::UnsupportedBackbone { model_type: other.model_type().to_owned() });
+            return Err(Error::UnsupportedBackbone {
+                model_type: other.model_type().to_owned(),
+            });
         }
     };
     Ok(head_config(config).init(backbone, device))
@@ -109,7 +114,11 @@ fn swin_config(config: &HfSwinConfig, options: &BuildOptions) -> SwinConfig {
         .with_hidden_dropout(config.hidden_dropout_prob)
         .with_attention_dropout(config.attention_probs_dropout_prob)
         .with_drop_path_rate(options.drop_path_rate.unwrap_or(config.drop_path_rate))
-        .with_drop_path_rule(options.drop_path_rule.unwrap_or(DropPathRule::AttentionOnly))
+        .with_drop_path_rule(
+            options
+                .drop_path_rule
+                .unwrap_or(DropPathRule::AttentionOnly),
+        )
         .with_absolute_positions(config.use_absolute_embeddings)
         .with_layer_norm_eps(config.layer_norm_eps)
         .with_initializer_range(config.initializer_range)
@@ -131,4 +140,40 @@ fn convnext_config(config: &HfConvNextConfig, options: &BuildOptions) -> ConvNex
 /// Hugging Face counts stages from 1, since its stem is stage 0.
 fn from_zero(out_stages: &[usize]) -> Vec<usize> {
     out_stages.iter().map(|stage| stage - 1).collect()
+}
+
+/// Checks that the network accepts a batch of `shape` = `[N, channels, height, width]`.
+///
+/// # Errors
+///
+/// Returns an error that says what the network needs.
+pub fn check_input(config: &HfConfig, shape: [usize; 4]) -> Result<(), Error> {
+    let [batch, channels, height, width] = shape;
+    let refuse = |needs: String| Err(Error::Input { shape, needs });
+    if batch == 0 || height == 0 || width == 0 {
+        return refuse("at least one pixel".to_owned());
+    }
+    let expected = config.backbone.num_channels();
+    if channels != expected {
+        return refuse(format!("{expected} channels"));
+    }
+    match &config.backbone {
+        HfBackboneConfig::Swin(swin) if swin.use_absolute_embeddings => {
+            let patches = |pixels: usize| pixels.div_ceil(swin.patch_size);
+            let side = swin.image_size / swin.patch_size;
+            if [patches(height), patches(width)] != [side, side] {
+                let size = swin.image_size;
+                return refuse(format!("{size} x {size} pixels: its positions are learned"));
+            }
+        }
+        HfBackboneConfig::ConvNext(convnext) => {
+            let last = convnext.out_stages.last().copied().unwrap_or(1);
+            let least = convnext.patch_size << (last - 1);
+            if height < least || width < least {
+                return refuse(format!("at least {least} x {least} pixels"));
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }

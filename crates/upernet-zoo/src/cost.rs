@@ -4,7 +4,7 @@ use upernet_hf::config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfSwinCon
 
 use burn::tensor::Device;
 
-use crate::{Error, build, parameters::stored_parameters};
+use crate::{Error, build, parameters::hub_parameters};
 
 /// Parameters and multiply-adds of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub fn cost(config: &HfConfig, size: [usize; 2], device: &Device) -> Result<Cost
     let model = build(config, device)?;
     let mut parameters = 0;
     let mut backbone_parameters = 0;
-    for stored in stored_parameters(&model, config) {
+    for stored in hub_parameters(&model, config) {
         let is_buffer = [".running_mean", ".running_var", ".num_batches_tracked"]
             .iter()
             .any(|name| stored.key.ends_with(name));
@@ -44,10 +44,17 @@ pub fn cost(config: &HfConfig, size: [usize; 2], device: &Device) -> Result<Cost
         HfBackboneConfig::Swin(swin) => swin_macs(swin, size),
         HfBackboneConfig::ConvNext(convnext) => convnext_macs(convnext, size),
         other => {
-            return Err(Error::UnsupportedBackbone { model_type: other.model_type().to_owned() });
+            return Err(Error::UnsupportedBackbone {
+                model_type: other.model_type().to_owned(),
+            });
         }
     };
-    let sizes: Vec<_> = config.backbone.out_stages().iter().map(|stage| sizes[stage - 1]).collect();
+    let sizes: Vec<_> = config
+        .backbone
+        .out_stages()
+        .iter()
+        .map(|stage| sizes[stage - 1])
+        .collect();
     Ok(Cost {
         parameters,
         backbone_parameters,
@@ -64,7 +71,12 @@ fn product(factors: &[usize]) -> u64 {
 fn swin_macs(config: &HfSwinConfig, [height, width]: [usize; 2]) -> (u64, Vec<[usize; 2]>) {
     let patch = config.patch_size;
     let mut size = [height.div_ceil(patch), width.div_ceil(patch)];
-    let mut macs = product(&[size[0], size[1], config.num_channels * patch * patch, config.embed_dim]);
+    let mut macs = product(&[
+        size[0],
+        size[1],
+        config.num_channels * patch * patch,
+        config.embed_dim,
+    ]);
     let window_tokens = config.window_size * config.window_size;
     let channels = config.stage_channels();
     let last_stage = config.out_stages.last().copied().unwrap_or_default();
@@ -94,8 +106,12 @@ fn swin_macs(config: &HfSwinConfig, [height, width]: [usize; 2]) -> (u64, Vec<[u
 fn convnext_macs(config: &HfConvNextConfig, [height, width]: [usize; 2]) -> (u64, Vec<[usize; 2]>) {
     let patch = config.patch_size;
     let mut size = [height / patch, width / patch];
-    let mut macs =
-        product(&[size[0], size[1], config.num_channels * patch * patch, config.hidden_sizes[0]]);
+    let mut macs = product(&[
+        size[0],
+        size[1],
+        config.num_channels * patch * patch,
+        config.hidden_sizes[0],
+    ]);
     let last_stage = config.out_stages.last().copied().unwrap_or_default();
     let mut sizes = Vec::new();
     for (stage, (&depth, &channels)) in config.depths.iter().zip(&config.hidden_sizes).enumerate() {
@@ -107,7 +123,12 @@ fn convnext_macs(config: &HfConvNextConfig, [height, width]: [usize; 2]) -> (u64
             continue;
         }
         if stage > 0 {
-            macs += product(&[size[0], size[1], 4 * config.hidden_sizes[stage - 1], channels]);
+            macs += product(&[
+                size[0],
+                size[1],
+                4 * config.hidden_sizes[stage - 1],
+                channels,
+            ]);
         }
         let per_cell = product(&[channels, 49]) + product(&[8, channels, channels]);
         macs += depth as u64 * product(&size) * per_cell;
@@ -124,7 +145,11 @@ fn head_macs(config: &HfConfig, sizes: &[[usize; 2]]) -> u64 {
         return 0;
     };
     let cells = |size: [usize; 2]| product(&size);
-    let pooled: u64 = config.pool_scales.iter().map(|&scale| product(&[scale, scale])).sum();
+    let pooled: u64 = config
+        .pool_scales
+        .iter()
+        .map(|&scale| product(&[scale, scale]))
+        .sum();
     let mut macs = pooled * product(&[coarsest, hidden]);
     macs += cells(top) * product(&[9, coarsest + config.pool_scales.len() * hidden, hidden]);
     for (&channels, &size) in finer.iter().zip(sizes) {

@@ -26,6 +26,17 @@ pub enum Error {
         /// Its value.
         found: String,
     },
+    /// The network cannot take a batch of this shape.
+    #[error(
+        "the network takes no input of shape {shape:?} (batch, channels, height, width): \
+        it needs {needs}"
+    )]
+    Input {
+        /// The shape.
+        shape: [usize; 4],
+        /// What would do.
+        needs: String,
+    },
     /// The weights are another library's, told by their keys.
     #[error("{}: these are {library} weights, which are not supported yet; \
         convert them to a Hugging Face folder", path.display())]

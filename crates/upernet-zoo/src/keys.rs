@@ -11,12 +11,18 @@ const PATH_TO_KEY: [(&str, &str); 14] = [
     (".psp_modules.blocks.", ".psp_modules."),
     (".conv_module.", ".1."),
     // Swin.
-    ("backbone.patch_embedding.projection.", "backbone.embeddings.patch_embeddings.projection."),
+    (
+        "backbone.patch_embedding.projection.",
+        "backbone.embeddings.patch_embeddings.projection.",
+    ),
     ("backbone.patch_embedding.", "backbone.embeddings."),
     (".attention.query.", ".attention.self.query."),
     (".attention.key.", ".attention.self.key."),
     (".attention.value.", ".attention.self.value."),
-    (".attention.relative_position_bias_table", ".attention.self.relative_position_bias_table"),
+    (
+        ".attention.relative_position_bias_table",
+        ".attention.self.relative_position_bias_table",
+    ),
     (".attention.projection.", ".attention.output.dense."),
     (".mlp.fc1.", ".intermediate.dense."),
     (".mlp.fc2.", ".output.dense."),
@@ -51,7 +57,11 @@ pub(crate) fn hub_key(path: &str, out_stages: &[usize], is_swin: bool) -> String
     for (from, to) in PATH_TO_KEY {
         key = key.replace(from, to);
     }
-    let stages = if is_swin { "backbone.encoder.layers." } else { "backbone.encoder.stages." };
+    let stages = if is_swin {
+        "backbone.encoder.layers."
+    } else {
+        "backbone.encoder.stages."
+    };
     key = key.replace("backbone.stages.", stages);
     key = key.replace(".layernorm.norm.", ".layernorm.");
     named_output_norm(&key, out_stages).unwrap_or(key)
@@ -78,7 +88,9 @@ pub(crate) fn to_hub(key: &str, dialect: Dialect) -> String {
                 }
                 _ => key.to_owned(),
             };
-            V5_MEMORY_TO_HUB.iter().fold(key, |key, (from, to)| key.replace(from, to))
+            V5_MEMORY_TO_HUB
+                .iter()
+                .fold(key, |key, (from, to)| key.replace(from, to))
         }
     }
 }
@@ -88,7 +100,11 @@ pub(crate) fn dialect<'a>(mut keys: impl Iterator<Item = &'a str>) -> Dialect {
     let in_memory = keys.any(|key| {
         key.starts_with("backbone.swin.encoder.") || key.starts_with("backbone.swin.embeddings.")
     });
-    if in_memory { Dialect::V5Memory } else { Dialect::Hub }
+    if in_memory {
+        Dialect::V5Memory
+    } else {
+        Dialect::Hub
+    }
 }
 
 /// Another library whose keys these are, if the keys say so.
@@ -128,7 +144,10 @@ mod tests {
                 "backbone.patch_embedding.projection.weight",
                 "backbone.embeddings.patch_embeddings.projection.weight",
             ),
-            ("backbone.patch_embedding.norm.bias", "backbone.embeddings.norm.bias"),
+            (
+                "backbone.patch_embedding.norm.bias",
+                "backbone.embeddings.norm.bias",
+            ),
             (
                 "backbone.stages.1.blocks.0.attention.query.bias",
                 "backbone.encoder.layers.1.blocks.0.attention.self.query.bias",
@@ -162,8 +181,14 @@ mod tests {
     #[test]
     fn convnext_paths() {
         let cases = [
-            ("backbone.stem.patch_embeddings.bias", "backbone.embeddings.patch_embeddings.bias"),
-            ("backbone.stem.layernorm.norm.weight", "backbone.embeddings.layernorm.weight"),
+            (
+                "backbone.stem.patch_embeddings.bias",
+                "backbone.embeddings.patch_embeddings.bias",
+            ),
+            (
+                "backbone.stem.layernorm.norm.weight",
+                "backbone.embeddings.layernorm.weight",
+            ),
             (
                 "backbone.stages.2.downsampling_layer.norm.norm.bias",
                 "backbone.encoder.stages.2.downsampling_layer.0.bias",
@@ -213,6 +238,9 @@ mod tests {
     fn other_libraries_are_told_by_their_keys() {
         let mmseg = ["backbone.norm0.weight", "decode_head.conv_seg.weight"];
         assert_eq!(foreign_library(mmseg.into_iter()), Some("mmsegmentation"));
-        assert_eq!(foreign_library(["decode_head.classifier.weight"].into_iter()), None);
+        assert_eq!(
+            foreign_library(["decode_head.classifier.weight"].into_iter()),
+            None
+        );
     }
 }

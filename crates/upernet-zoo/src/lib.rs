@@ -21,10 +21,11 @@ mod report;
 mod save;
 
 pub use backbone::ZooBackbone;
-pub use build::{BuildOptions, Model, build, build_with};
+pub use build::{BuildOptions, Model, build, build_with, check_input};
 pub use cost::{Cost, cost};
 pub use error::Error;
 pub use load::{key_report, load, load_with};
+pub use parameters::{HubParameter, hub_parameters};
 pub use published::{PublishedModel, published};
 pub use report::{Dialect, KeyReport, Mismatch};
 pub use save::save;

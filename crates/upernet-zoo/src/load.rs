@@ -11,7 +11,7 @@ use upernet_hf::{
 
 use crate::{
     BuildOptions, Dialect, Error, KeyReport, Mismatch, Model, build_with, keys,
-    parameters::{Form, Stored, replace_values, stored_parameters},
+    parameters::{Form, HubParameter, hub_parameters, replace_values},
 };
 
 /// Builds the network of an opened model folder and fills in its weights.
@@ -53,13 +53,19 @@ pub fn load_with(
     mut progress: impl FnMut(f64),
 ) -> Result<(Model, KeyReport), Error> {
     let model = build_with(&folder.config, options, device)?;
-    let stored = stored_parameters(&model, &folder.config);
+    let stored = hub_parameters(&model, &folder.config);
     let match_up = MatchUp::new(&folder.checkpoint, &folder.config, &stored)?;
     if !match_up.report.is_complete() {
         let path = folder.checkpoint.files()[0].clone();
-        return Err(Error::Weights { path, report: Box::new(match_up.report) });
+        return Err(Error::Weights {
+            path,
+            report: Box::new(match_up.report),
+        });
     }
-    let total = stored.iter().map(|stored| stored.shape.iter().product::<usize>()).sum::<usize>();
+    let total = stored
+        .iter()
+        .map(|stored| stored.shape.iter().product::<usize>())
+        .sum::<usize>();
     let mut done = 0;
     let model = replace_values(model, &folder.config, |stored| {
         let values = read(&folder.checkpoint, &match_up.names[&stored.key], stored)?;
@@ -78,7 +84,7 @@ pub fn load_with(
 /// library's. Keys that do not fit are no error here but entries of the report.
 pub fn key_report(folder: &ModelFolder, device: &Device) -> Result<KeyReport, Error> {
     let model = build_with(&folder.config, &BuildOptions::default(), device)?;
-    let stored = stored_parameters(&model, &folder.config);
+    let stored = hub_parameters(&model, &folder.config);
     Ok(MatchUp::new(&folder.checkpoint, &folder.config, &stored)?.report)
 }
 
@@ -91,17 +97,25 @@ struct MatchUp {
 }
 
 impl MatchUp {
-    fn new(checkpoint: &Checkpoint, config: &HfConfig, stored: &[Stored]) -> Result<Self, Error> {
+    fn new(
+        checkpoint: &Checkpoint,
+        config: &HfConfig,
+        stored: &[HubParameter],
+    ) -> Result<Self, Error> {
         let names = || checkpoint.tensors().map(|(name, _)| name);
         if let Some(library) = keys::foreign_library(names()) {
             let path = checkpoint.files()[0].clone();
             return Err(Error::ForeignWeights { path, library });
         }
         let dialect = keys::dialect(names());
-        let names: BTreeMap<String, String> =
-            names().map(|name| (keys::to_hub(name, dialect), name.to_owned())).collect();
+        let names: BTreeMap<String, String> = names()
+            .map(|name| (keys::to_hub(name, dialect), name.to_owned()))
+            .collect();
 
-        let mut matched = Self { names, report: empty_report(dialect) };
+        let mut matched = Self {
+            names,
+            report: empty_report(dialect),
+        };
         for parameter in stored {
             matched.match_parameter(checkpoint, parameter);
         }
@@ -109,8 +123,11 @@ impl MatchUp {
         Ok(matched)
     }
 
-    fn match_parameter(&mut self, checkpoint: &Checkpoint, parameter: &Stored) {
-        let info = self.names.get(&parameter.key).and_then(|name| checkpoint.info(name));
+    fn match_parameter(&mut self, checkpoint: &Checkpoint, parameter: &HubParameter) {
+        let info = self
+            .names
+            .get(&parameter.key)
+            .and_then(|name| checkpoint.info(name));
         let key = parameter.key.clone();
         match info {
             None => self.report.missing.push(key),
@@ -127,15 +144,18 @@ impl MatchUp {
         &mut self,
         checkpoint: &Checkpoint,
         config: &HfConfig,
-        stored: &[Stored],
+        stored: &[HubParameter],
     ) -> Result<(), Error> {
-        let placed: std::collections::BTreeSet<&str> =
-            stored.iter().map(|parameter| parameter.key.as_str()).collect();
+        let placed: std::collections::BTreeSet<&str> = stored
+            .iter()
+            .map(|parameter| parameter.key.as_str())
+            .collect();
         for (key, name) in &self.names {
             if placed.contains(key.as_str()) {
                 continue;
             }
-            let fits = !keys::is_position_index(key) || position_index_fits(checkpoint, name, config)?;
+            let fits =
+                !keys::is_position_index(key) || position_index_fits(checkpoint, name, config)?;
             if keys::is_expected_leftover(key) && fits {
                 self.report.ignored.push(key.clone());
             } else {
@@ -150,7 +170,9 @@ impl MatchUp {
         ] {
             list.sort_unstable();
         }
-        self.report.mismatched.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        self.report
+            .mismatched
+            .sort_unstable_by(|a, b| a.key.cmp(&b.key));
         Ok(())
     }
 }
@@ -166,7 +188,7 @@ fn empty_report(dialect: Dialect) -> KeyReport {
     }
 }
 
-fn fits(found: &[usize], parameter: &Stored) -> bool {
+fn fits(found: &[usize], parameter: &HubParameter) -> bool {
     // Some writers store a count as a vector of one.
     found == parameter.shape || (parameter.form == Form::Count && found == [1])
 }
@@ -178,10 +200,14 @@ fn position_index_fits(
     name: &str,
     config: &HfConfig,
 ) -> Result<bool, Error> {
-    let HfBackboneConfig::Swin(swin) = &config.backbone else { return Ok(false) };
+    let HfBackboneConfig::Swin(swin) = &config.backbone else {
+        return Ok(false);
+    };
     let window = swin.window_size;
     let tokens = window * window;
-    let elements = checkpoint.info(name).map_or(0, upernet_hf::weights::TensorInfo::elements);
+    let elements = checkpoint
+        .info(name)
+        .map_or(0, upernet_hf::weights::TensorInfo::elements);
     if elements != tokens * tokens {
         return Ok(false);
     }
@@ -192,34 +218,20 @@ fn position_index_fits(
         let column = query % window + window - 1 - key % window;
         row * (2 * window - 1) + column
     });
-    Ok(found.iter().zip(expected).all(|(&found, expected)| usize::try_from(found) == Ok(expected)))
+    Ok(found
+        .iter()
+        .zip(expected)
+        .all(|(&found, expected)| usize::try_from(found) == Ok(expected)))
 }
 
-fn read(checkpoint: &Checkpoint, name: &str, stored: &Stored) -> Result<Vec<f32>, Error> {
-    match stored.form {
-        Form::Same => Ok(checkpoint.read_f32(name)?),
-        Form::Transposed => Ok(transposed(&checkpoint.read_f32(name)?, stored.shape[1])),
-        Form::Count => Ok(checkpoint.read_i64(name)?.iter().map(|&count| count as f32).collect()),
-    }
-}
-
-/// Transposes a matrix of `columns` columns.
-pub(crate) fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
-    let rows = matrix.len() / columns.max(1);
-    let mut output = Vec::with_capacity(matrix.len());
-    for column in 0..columns {
-        output.extend((0..rows).map(|row| matrix[row * columns + column]));
-    }
-    output
-}
-
-#[cfg(test)]
-mod tests {
-    use super::transposed;
-
-    #[test]
-    fn transposes_a_wide_matrix() {
-        assert_eq!(transposed(&[1., 2., 3., 4., 5., 6.], 3), [1., 4., 2., 5., 3., 6.]);
-        assert!(transposed(&[], 0).is_empty());
-    }
+fn read(checkpoint: &Checkpoint, name: &str, stored: &HubParameter) -> Result<Vec<f32>, Error> {
+    let values = match stored.form {
+        Form::Same | Form::Transposed => checkpoint.read_f32(name)?,
+        Form::Count => checkpoint
+            .read_i64(name)?
+            .iter()
+            .map(|&count| count as f32)
+            .collect(),
+    };
+    Ok(stored.to_module_layout(values))
 }

@@ -8,15 +8,53 @@ use upernet_hf::config::{HfBackboneConfig, HfConfig};
 
 use crate::{Model, keys::hub_key};
 
-/// How a parameter is stored in a hub file.
+/// How a hub file stores a parameter or buffer of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stored {
-    /// Its key.
+pub struct HubParameter {
     pub(crate) key: String,
-    /// Its shape in the file.
     pub(crate) shape: Vec<usize>,
-    /// What has to be done to its values.
     pub(crate) form: Form,
+}
+
+impl HubParameter {
+    /// Its key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Its shape in the file.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Brings values, or gradients, from the module's layout to the file's.
+    #[must_use]
+    pub fn to_hub_layout(&self, values: Vec<f32>) -> Vec<f32> {
+        match self.form {
+            Form::Same | Form::Count => values,
+            Form::Transposed => transposed(&values, self.shape[0]),
+        }
+    }
+
+    /// Brings values from the file's layout to the module's.
+    pub(crate) fn to_module_layout(&self, values: Vec<f32>) -> Vec<f32> {
+        match self.form {
+            Form::Same | Form::Count => values,
+            Form::Transposed => transposed(&values, self.shape[1]),
+        }
+    }
+}
+
+/// Transposes a matrix of `columns` columns.
+fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
+    let rows = matrix.len() / columns.max(1);
+    let mut output = Vec::with_capacity(matrix.len());
+    for column in 0..columns {
+        output.extend((0..rows).map(|row| matrix[row * columns + column]));
+    }
+    output
 }
 
 /// How values in the file differ from values in the module.
@@ -60,7 +98,7 @@ impl Walk {
     }
 
     /// How the parameter at the current place, held in `shape`, is stored.
-    pub(crate) fn stored(&self, shape: &[usize]) -> Stored {
+    pub(crate) fn stored(&self, shape: &[usize]) -> HubParameter {
         let names = self.path.iter().zip(&self.containers);
         // Which variant an enum has is no part of a key.
         let mut names: Vec<&str> = names
@@ -84,15 +122,23 @@ impl Walk {
             Form::Transposed => shape.reverse(),
             Form::Count => shape.clear(),
         }
-        Stored { key: hub_key(&names.join("."), &self.out_stages, self.is_swin), shape, form }
+        HubParameter {
+            key: hub_key(&names.join("."), &self.out_stages, self.is_swin),
+            shape,
+            form,
+        }
     }
 }
 
-/// Every parameter and buffer of a model as a hub file stores it, in the order of the modules.
-pub(crate) fn stored_parameters(model: &Model, config: &HfConfig) -> Vec<Stored> {
+/// Every parameter and buffer of a model as a hub file stores it, in the order in which
+/// [`Module::visit`] meets them.
+///
+/// Reads shapes alone: a parameter that has no value yet stays without.
+#[must_use]
+pub fn hub_parameters(model: &Model, config: &HfConfig) -> Vec<HubParameter> {
     struct Collect {
         walk: Walk,
-        found: Vec<Stored>,
+        found: Vec<HubParameter>,
     }
     impl ModuleVisitor for Collect {
         fn enter_module(&mut self, name: &str, container_type: &str) {
@@ -102,12 +148,14 @@ pub(crate) fn stored_parameters(model: &Model, config: &HfConfig) -> Vec<Stored>
             self.walk.exit();
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            // The shape alone: a parameter without a value yet stays without.
             let shape: [usize; D] = param.lazy_shape().dims();
             self.found.push(self.walk.stored(&shape));
         }
     }
-    let mut collect = Collect { walk: Walk::new(config), found: Vec::new() };
+    let mut collect = Collect {
+        walk: Walk::new(config),
+        found: Vec::new(),
+    };
     model.visit(&mut collect);
     collect.found
 }
@@ -118,14 +166,14 @@ pub(crate) fn stored_parameters(model: &Model, config: &HfConfig) -> Vec<Stored>
 pub(crate) fn replace_values<E>(
     model: Model,
     config: &HfConfig,
-    value_of: impl FnMut(&Stored) -> Result<Vec<f32>, E>,
+    value_of: impl FnMut(&HubParameter) -> Result<Vec<f32>, E>,
 ) -> Result<Model, E> {
     struct Replace<F, E> {
         walk: Walk,
         value_of: F,
         error: Option<E>,
     }
-    impl<E, F: FnMut(&Stored) -> Result<Vec<f32>, E>> ModuleMapper for Replace<F, E> {
+    impl<E, F: FnMut(&HubParameter) -> Result<Vec<f32>, E>> ModuleMapper for Replace<F, E> {
         fn enter_module(&mut self, name: &str, container_type: &str) {
             self.walk.enter(name, container_type);
         }
@@ -152,7 +200,25 @@ pub(crate) fn replace_values<E>(
             }
         }
     }
-    let mut replace = Replace { walk: Walk::new(config), value_of, error: None };
+    let mut replace = Replace {
+        walk: Walk::new(config),
+        value_of,
+        error: None,
+    };
     let model = model.map(&mut replace);
     replace.error.map_or(Ok(model), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::transposed;
+
+    #[test]
+    fn transposes_a_wide_matrix() {
+        assert_eq!(
+            transposed(&[1., 2., 3., 4., 5., 6.], 3),
+            [1., 4., 2., 5., 3., 6.]
+        );
+        assert!(transposed(&[], 0).is_empty());
+    }
 }

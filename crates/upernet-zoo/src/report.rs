@@ -66,7 +66,12 @@ impl KeyReport {
         let mut line = String::new();
         for (kind, keys) in lists.into_iter().filter(|(_, keys)| !keys.is_empty()) {
             let separator = if line.is_empty() { "" } else { "; " };
-            let named = keys.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let named = keys
+                .iter()
+                .take(NAMED)
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join(", ");
             let more = if keys.len() > NAMED { ", ..." } else { "" };
             let _ = write!(line, "{separator}{} {kind} ({named}{more})", keys.len());
         }
@@ -78,15 +83,23 @@ impl KeyReport {
 
     /// The most common cause of a shape that does not fit.
     fn class_count_hint(&self) -> Option<String> {
-        let classifier = self.mismatched.iter().find(|m| m.key == "decode_head.classifier.bias")?;
+        let classifier = self
+            .mismatched
+            .iter()
+            .find(|m| m.key == "decode_head.classifier.bias")?;
         let (found, expected) = (classifier.found.first()?, classifier.expected.first()?);
-        Some(format!("the weights have {found} classes, id2label has {expected}"))
+        Some(format!(
+            "the weights have {found} classes, id2label has {expected}"
+        ))
     }
 }
 
 impl Mismatch {
     fn describe(&self) -> String {
-        format!("{} is {:?}, expected {:?}", self.key, self.found, self.expected)
+        format!(
+            "{} is {:?}, expected {:?}",
+            self.key, self.found, self.expected
+        )
     }
 }
 
@@ -116,7 +129,10 @@ mod tests {
         let mut report = report();
         report.missing = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
         report.unexpected = vec!["e".to_owned()];
-        assert_eq!(report.problems(), "4 missing (a, b, c, ...); 1 unexpected (e)");
+        assert_eq!(
+            report.problems(),
+            "4 missing (a, b, c, ...); 1 unexpected (e)"
+        );
     }
 
     #[test]
@@ -127,6 +143,10 @@ mod tests {
             found: vec![150],
             expected: vec![11],
         }];
-        assert!(report.problems().ends_with("the weights have 150 classes, id2label has 11"));
+        assert!(
+            report
+                .problems()
+                .ends_with("the weights have 150 classes, id2label has 11")
+        );
     }
 }

@@ -15,8 +15,7 @@ use upernet_hf::{
 
 use crate::{
     Error, Model,
-    load::transposed,
-    parameters::{Form, Stored, Walk, stored_parameters},
+    parameters::{Form, HubParameter, Walk, hub_parameters},
 };
 
 /// Writes `config.json`, `preprocessor_config.json` and `model.safetensors` (f32, hub names) to
@@ -42,12 +41,16 @@ pub fn save(
     config.write(&folder.join("config.json"), overwrite)?;
     processor.write(&folder.join("preprocessor_config.json"), overwrite)?;
 
-    let stored = stored_parameters(model, config);
-    let tensors = stored.iter().map(|stored| Ok((stored.key.clone(), info(stored)?)));
+    let stored = hub_parameters(model, config);
+    let tensors = stored
+        .iter()
+        .map(|stored| Ok((stored.key.clone(), info(stored)?)));
     let tensors = tensors.collect::<Result<BTreeMap<_, _>, upernet_hf::weights::TensorError>>();
     let path = folder.join("model.safetensors");
-    let tensors = tensors
-        .map_err(|problem| upernet_hf::Error::Tensor { path: path.clone(), problem })?;
+    let tensors = tensors.map_err(|problem| upernet_hf::Error::Tensor {
+        path: path.clone(),
+        problem,
+    })?;
     let values = values(model, config)?;
     let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
     write_safetensors(&path, &tensors, &metadata, overwrite, |key| {
@@ -56,8 +59,12 @@ pub fn save(
     Ok(())
 }
 
-fn info(stored: &Stored) -> Result<TensorInfo, upernet_hf::weights::TensorError> {
-    let dtype = if stored.form == Form::Count { Dtype::I64 } else { Dtype::F32 };
+fn info(stored: &HubParameter) -> Result<TensorInfo, upernet_hf::weights::TensorError> {
+    let dtype = if stored.form == Form::Count {
+        Dtype::I64
+    } else {
+        Dtype::F32
+    };
     TensorInfo::new(dtype, stored.shape.clone())
 }
 
@@ -84,22 +91,33 @@ fn values(model: &Model, config: &HfConfig) -> Result<BTreeMap<String, Vec<u8>>,
                     found.insert(stored.key.clone(), bytes(values, &stored));
                 }
                 Err(error) => {
-                    self.found = Err(Error::Device { key: stored.key, message: error.to_string() });
+                    self.found = Err(Error::Device {
+                        key: stored.key,
+                        message: error.to_string(),
+                    });
                 }
             }
         }
     }
-    let mut collect = Collect { walk: Walk::new(config), found: Ok(BTreeMap::new()) };
-    model.visit(&mut collect);
+    let mut collect = Collect {
+        walk: Walk::new(config),
+        found: Ok(BTreeMap::new()),
+    };
+    // `valid` brings running statistics up to date with the last forward pass.
+    model.valid().visit(&mut collect);
     collect.found
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a count is a whole number below 2^24")]
-fn bytes(values: Vec<f32>, stored: &Stored) -> Vec<u8> {
-    let little_endian = |values: Vec<f32>| values.into_iter().flat_map(f32::to_le_bytes).collect();
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a count is a whole number below 2^24"
+)]
+fn bytes(values: Vec<f32>, stored: &HubParameter) -> Vec<u8> {
+    let values = stored.to_hub_layout(values).into_iter();
     match stored.form {
-        Form::Same => little_endian(values),
-        Form::Transposed => little_endian(transposed(&values, stored.shape[0])),
-        Form::Count => values.iter().flat_map(|&count| (count as i64).to_le_bytes()).collect(),
+        Form::Same | Form::Transposed => values.flat_map(f32::to_le_bytes).collect(),
+        Form::Count => values
+            .flat_map(|count| (count as i64).to_le_bytes())
+            .collect(),
     }
 }

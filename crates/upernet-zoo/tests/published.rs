@@ -7,7 +7,12 @@ use upernet_zoo::{
     published,
 };
 
-fn swin(embed_dim: usize, third: usize, num_heads: [usize; 4], window_size: usize) -> HfBackboneConfig {
+fn swin(
+    embed_dim: usize,
+    third: usize,
+    num_heads: [usize; 4],
+    window_size: usize,
+) -> HfBackboneConfig {
     HfBackboneConfig::Swin(HfSwinConfig {
         embed_dim,
         depths: vec![2, 2, third, 2],
@@ -50,6 +55,11 @@ fn parameters_and_multiply_adds_are_those_of_the_table() {
         let cost = cost(&config, [model.crop; 2], &Device::flex()).expect("supported");
         assert_eq!(cost.parameters, model.parameters, "{}", model.id);
         let gmacs = (cost.macs + cost.auxiliary_macs) as f64 / 1e9;
-        assert!((gmacs - model.gmacs).abs() < 0.06, "{}: {gmacs} vs {}", model.id, model.gmacs);
+        assert!(
+            (gmacs - model.gmacs).abs() < 0.06,
+            "{}: {gmacs} vs {}",
+            model.id,
+            model.gmacs
+        );
     }
 }

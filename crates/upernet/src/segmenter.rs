@@ -1,0 +1,229 @@
+//! Photo in, class of every pixel out.
+
+use std::{path::Path, time::Instant};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use upernet_hf::{
+    ModelFolder,
+    processor::{HfProcessorConfig, Resample as HfResample},
+};
+use upernet_image::{
+    DecodeLimits, ImageProcessor, Palette, Resample, image::RgbImage, palette_for, read_image,
+};
+use upernet_zoo::{BuildOptions, Model, check_input, hf::config::HfConfig, load_with};
+
+use crate::{Error, Prediction, Segmentation, Timings, source};
+
+/// A model with its image processor and class names, ready for photos.
+///
+/// # Example
+///
+/// ```
+/// use upernet::{Segmenter, device, pixels::image::{Rgb, RgbImage}};
+///
+/// # let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/tiny");
+/// let segmenter = Segmenter::open(model, &device::open("flex")?)?;
+/// let photo = RgbImage::from_pixel(61, 47, Rgb([120, 160, 220]));
+/// let segmentation = segmenter.segment(&photo)?;
+/// assert_eq!(segmentation.labels.size(), [47, 61]);
+/// # Ok::<(), upernet::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Segmenter {
+    model: Model,
+    config: HfConfig,
+    processor: ImageProcessor,
+    palette: Palette,
+    device: Device,
+}
+
+impl Segmenter {
+    /// Opens a model by path or, with the `hub` feature, by hub id, and loads it onto `device`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file if the model is not there, malformed, or not supported.
+    pub fn open(model: &str, device: &Device) -> Result<Self, Error> {
+        let path = source::locate(model, &mut |_, _, _| {})?;
+        Self::load(&ModelFolder::open(&path)?, device, |_| {})
+    }
+
+    /// Loads an opened model folder onto `device`; `progress` hears the share loaded, from 0 to 1.
+    ///
+    /// A folder without `preprocessor_config.json` gets Hugging Face's default processor.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file if something in it is not supported or does not fit.
+    pub fn load(
+        folder: &ModelFolder,
+        device: &Device,
+        progress: impl FnMut(f64),
+    ) -> Result<Self, Error> {
+        let processor = folder.processor.clone().unwrap_or_default();
+        let processor = image_processor(&processor, folder)?;
+        let [height, width] = processor.size;
+        if processor.do_resize {
+            check_input(&folder.config, [1, 3, height, width])?;
+        }
+        let options = BuildOptions::default();
+        let (model, _) = load_with(folder, &options, device, progress)?;
+        Ok(Self {
+            model,
+            palette: palette_for(&folder.config.id2label),
+            config: folder.config.clone(),
+            processor,
+            device: device.clone(),
+        })
+    }
+
+    /// Labels every pixel of a photo.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the photo is too small or too large for the model, or the device fails.
+    pub fn segment(&self, photo: &RgbImage) -> Result<Segmentation, Error> {
+        let (prediction, mut timings) = self.predict(photo)?;
+        let start = Instant::now();
+        let labels = prediction.labels()?;
+        timings.postprocess = start.elapsed();
+        Ok(Segmentation { labels, timings })
+    }
+
+    /// Reads a photo, within the default [`DecodeLimits`], and labels every pixel of it.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file if it is not there or no photo, and as
+    /// [`segment`](Self::segment).
+    pub fn segment_file(&self, path: impl AsRef<Path>) -> Result<Segmentation, Error> {
+        self.segment(&read_image(path, &DecodeLimits::default())?)
+    }
+
+    /// Runs the network on a photo and returns its logits, with the time of the first two steps.
+    ///
+    /// # Errors
+    ///
+    /// As [`segment`](Self::segment).
+    pub fn predict(&self, photo: &RgbImage) -> Result<(Prediction, Timings), Error> {
+        let start = Instant::now();
+        let input = self.processor.process(photo)?;
+        let [height, width] = input.size;
+        check_input(&self.config, [1, 3, height, width])?;
+        let preprocess = start.elapsed();
+
+        let start = Instant::now();
+        let pixels = TensorData::new(input.pixels, [1, 3, height, width]);
+        let logits = self
+            .model
+            .forward_decode(Tensor::from_data(pixels, &self.device));
+        let [_, num_labels, logits_height, logits_width] = logits.dims();
+        let logits = logits.try_into_vec_as::<f32>();
+        let logits = logits.map_err(|error| Error::Backend {
+            message: error.to_string(),
+        })?;
+        let forward = start.elapsed();
+
+        let (width, height) = photo.dimensions();
+        let prediction = Prediction {
+            logits,
+            num_labels,
+            size: [logits_height, logits_width],
+            input_size: input.size,
+            photo_size: [height as usize, width as usize],
+        };
+        Ok((
+            prediction,
+            Timings {
+                preprocess,
+                forward,
+                ..Timings::default()
+            },
+        ))
+    }
+
+    /// Names of the classes, by class id.
+    #[must_use]
+    pub fn class_names(&self) -> &[String] {
+        &self.config.id2label
+    }
+
+    /// Name of a class; `ignored` for an id that the model does not have.
+    #[must_use]
+    pub fn class_name(&self, label: u16) -> &str {
+        self.class_names()
+            .get(usize::from(label))
+            .map_or("ignored", String::as_str)
+    }
+
+    /// Colours of the classes.
+    #[must_use]
+    pub fn palette(&self) -> &Palette {
+        &self.palette
+    }
+
+    /// What the network was built from.
+    #[must_use]
+    pub fn config(&self) -> &HfConfig {
+        &self.config
+    }
+
+    /// How a photo becomes the network's input.
+    #[must_use]
+    pub fn processor(&self) -> &ImageProcessor {
+        &self.processor
+    }
+
+    /// The network itself.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Where the network runs.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+}
+
+/// Hugging Face's processor settings as the pixel crate runs them.
+fn image_processor(
+    config: &HfProcessorConfig,
+    folder: &ModelFolder,
+) -> Result<ImageProcessor, Error> {
+    let refuse = |problem: String| {
+        let weights = &folder.checkpoint.files()[0];
+        let path = weights.with_file_name("preprocessor_config.json");
+        Error::Processor {
+            path: path.display().to_string(),
+            problem,
+        }
+    };
+    let three = |name: &str, values: &[f64]| match values {
+        [value] => Ok([*value; 3]),
+        [red, green, blue] => Ok([*red, *green, *blue]),
+        _ => Err(refuse(format!(
+            "{name} has {} entries, photos have 3 channels",
+            values.len()
+        ))),
+    };
+    Ok(ImageProcessor {
+        do_resize: config.do_resize,
+        size: config.size,
+        resample: match config.resample {
+            HfResample::Nearest => Resample::Nearest,
+            HfResample::Lanczos => Resample::Lanczos,
+            HfResample::Bilinear => Resample::Bilinear,
+            HfResample::Bicubic => Resample::Bicubic,
+            HfResample::Box => Resample::Box,
+            HfResample::Hamming => Resample::Hamming,
+        },
+        do_rescale: config.do_rescale,
+        rescale_factor: config.rescale_factor,
+        do_normalize: config.do_normalize,
+        image_mean: three("image_mean", &config.image_mean)?,
+        image_std: three("image_std", &config.image_std)?,
+        do_reduce_labels: config.do_reduce_labels,
+    })
+}

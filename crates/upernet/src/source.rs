@@ -1,0 +1,56 @@
+//! Where a model is: a folder, a file, or an id on the Hugging Face hub.
+
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+
+/// Finds the folder or weight file of a model.
+///
+/// `model` is a path, or, with the `hub` feature, an id such as `openmmlab/upernet-swin-tiny`, perhaps
+/// with `@revision`. What exists on disk wins. `progress` hears of each piece of a download: the
+/// file, the bytes on disk, and the bytes in all if the hub states them.
+///
+/// # Errors
+///
+/// Returns an error that says what to do if there is no such path and the hub has no such model or
+/// cannot be used.
+pub fn locate(
+    model: &str,
+    progress: &mut dyn FnMut(&str, u64, Option<u64>),
+) -> Result<PathBuf, Error> {
+    let path = Path::new(model);
+    if path.exists() {
+        Ok(path.to_owned())
+    } else {
+        pull(model, progress)
+    }
+}
+
+#[cfg(feature = "hub")]
+fn pull(model: &str, progress: &mut dyn FnMut(&str, u64, Option<u64>)) -> Result<PathBuf, Error> {
+    use upernet_hf::hub::{HubOptions, ModelId, pull};
+
+    if !ModelId::looks_like(model) {
+        let hint = "there is no such path, and it is no hub id (OWNER/NAME)";
+        return Err(Error::NoSuchModel {
+            name: model.to_owned(),
+            hint,
+        });
+    }
+    let mut progress = |file: &str, done: u64, total: Option<u64>| progress(file, done, total);
+    Ok(pull(
+        &ModelId::parse(model)?,
+        &HubOptions::from_env()?,
+        &mut progress,
+    )?
+    .folder)
+}
+
+#[cfg(not(feature = "hub"))]
+fn pull(model: &str, _progress: &mut dyn FnMut(&str, u64, Option<u64>)) -> Result<PathBuf, Error> {
+    let hint = "there is no such path, and this build cannot use the hub (feature `hub`)";
+    Err(Error::NoSuchModel {
+        name: model.to_owned(),
+        hint,
+    })
+}
