@@ -1,0 +1,318 @@
+//! Saving and loading, the dialects, and weights that do not fit.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use burn::{
+    module::{Module, ModuleVisitor, Param},
+    tensor::{Device, Distribution, Tensor},
+};
+use upernet_nn::initializer;
+use upernet_zoo::{
+    Dialect, Error, Model, build,
+    hf::{
+        ModelFolder, Overwrite,
+        config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfSwinConfig},
+        processor::HfProcessorConfig,
+        weights::{Checkpoint, TensorInfo, write_safetensors},
+    },
+    hub_parameters, key_report, load, save,
+};
+
+fn swin() -> HfConfig {
+    let mut config = HfConfig::new(HfBackboneConfig::Swin(HfSwinConfig {
+        embed_dim: 8,
+        depths: vec![2, 1, 1, 1],
+        num_heads: vec![1, 2, 2, 4],
+        window_size: 4,
+        out_stages: vec![1, 2, 3, 4],
+        ..HfSwinConfig::default()
+    }));
+    config.hidden_size = 12;
+    config.auxiliary_channels = 6;
+    config
+}
+
+fn convnext() -> HfConfig {
+    let mut config = HfConfig::new(HfBackboneConfig::ConvNext(HfConvNextConfig {
+        hidden_sizes: vec![8, 12, 16, 20],
+        depths: vec![1, 1, 2, 1],
+        out_stages: vec![2, 3, 4],
+        ..HfConvNextConfig::default()
+    }));
+    config.hidden_size = 12;
+    config.auxiliary_channels = 6;
+    config
+}
+
+fn values(model: &Model) -> Vec<Vec<f32>> {
+    struct Collect(Vec<Vec<f32>>);
+    impl ModuleVisitor for Collect {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.push(
+                param
+                    .val()
+                    .into_data()
+                    .try_to_vec()
+                    .expect("f32 parameters"),
+            );
+        }
+    }
+    let mut collect = Collect(Vec::new());
+    model.visit(&mut collect);
+    collect.0
+}
+
+fn saved(config: &HfConfig, folder: &Path) -> Model {
+    let device = Device::flex();
+    device.seed(4);
+    let model = build(config, &device).expect("supported");
+    initializer::draw_all(&model);
+    save(
+        &model,
+        config,
+        &HfProcessorConfig::default(),
+        folder,
+        Overwrite::Refuse,
+    )
+    .expect("the folder is writable");
+    model
+}
+
+/// Rewrites the weights of a saved folder: each tensor may be renamed, reshaped or dropped.
+fn rewrite(
+    folder: &Path,
+    edit: impl Fn(&str, &TensorInfo) -> Option<(String, TensorInfo)>,
+) -> PathBuf {
+    let path = folder.join("model.safetensors");
+    let checkpoint = Checkpoint::open(folder).expect("saved weights");
+    let mut tensors = BTreeMap::new();
+    let mut sources = BTreeMap::new();
+    for (name, info) in checkpoint.tensors() {
+        if let Some((new_name, new_info)) = edit(name, info) {
+            sources.insert(new_name.clone(), name.to_owned());
+            tensors.insert(new_name, new_info);
+        }
+    }
+    let bytes = |name: &str, info: &TensorInfo| -> Vec<u8> {
+        let source = &sources[name];
+        let mut bytes: Vec<u8> = match checkpoint.read_f32(source) {
+            Ok(values) => values.into_iter().flat_map(f32::to_le_bytes).collect(),
+            Err(_) => {
+                let values = checkpoint.read_i64(source).expect("an integer tensor");
+                values.into_iter().flat_map(i64::to_le_bytes).collect()
+            }
+        };
+        bytes.resize(info.byte_len(), 0);
+        bytes
+    };
+    let written: BTreeMap<String, Vec<u8>> = tensors
+        .iter()
+        .map(|(name, info)| (name.clone(), bytes(name, info)))
+        .collect();
+    write_safetensors(
+        &path,
+        &tensors,
+        &BTreeMap::new(),
+        Overwrite::Replace,
+        |name| Ok(Cow::Borrowed(&written[name])),
+    )
+    .expect("the folder is writable");
+    path
+}
+
+fn load_folder(folder: &Path) -> Result<(Model, upernet_zoo::KeyReport), Error> {
+    load(
+        &ModelFolder::open(folder).expect("a readable folder"),
+        &Device::flex(),
+    )
+}
+
+#[test]
+fn saving_and_loading_keeps_every_bit() {
+    for config in [swin(), convnext()] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let model = saved(&config, folder.path());
+        let (loaded, report) = load_folder(folder.path()).expect("what was saved loads");
+        assert_eq!(values(&loaded), values(&model));
+        assert!(
+            report.is_complete() && report.ignored.is_empty(),
+            "{report:?}"
+        );
+        assert_eq!(report.applied.len(), hub_parameters(&model, &config).len());
+
+        let device = Device::flex();
+        let input = Tensor::random([1, 3, 45, 70], Distribution::Normal(0.0, 1.0), &device);
+        let expected = model.forward(input.clone()).into_data();
+        loaded.forward(input).into_data().assert_eq(&expected, true);
+    }
+}
+
+#[test]
+fn saving_replaces_nothing_unasked() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let model = saved(&swin(), folder.path());
+    let again = save(
+        &model,
+        &swin(),
+        &HfProcessorConfig::default(),
+        folder.path(),
+        Overwrite::Refuse,
+    );
+    let message = again.expect_err("the files are there").to_string();
+    assert!(
+        message.contains("config.json") && message.contains("already exists"),
+        "{message}"
+    );
+}
+
+#[test]
+fn names_in_memory_of_transformers_5_load_to_the_same_weights() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let model = saved(&swin(), folder.path());
+    rewrite(folder.path(), |name, info| {
+        let mut name = name.to_owned();
+        for (hub, memory) in [
+            ("backbone.embeddings.", "backbone.swin.embeddings."),
+            ("backbone.encoder.", "backbone.swin.encoder."),
+            (".attention.self.query.", ".attention.q_proj."),
+            (".attention.self.key.", ".attention.k_proj."),
+            (".attention.self.value.", ".attention.v_proj."),
+            (".attention.output.dense.", ".attention.o_proj."),
+            (
+                ".attention.self.relative_position_bias_table",
+                ".attention.relative_position_bias.relative_position_bias_table",
+            ),
+            (".intermediate.dense.", ".mlp.fc1."),
+            (".output.dense.", ".mlp.fc2."),
+        ] {
+            name = name.replace(hub, memory);
+        }
+        Some((name, info.clone()))
+    });
+    let (loaded, report) = load_folder(folder.path()).expect("the dialect is known");
+    assert_eq!(report.dialect, Dialect::V5Memory);
+    assert_eq!(values(&loaded), values(&model));
+}
+
+#[test]
+fn a_missing_tensor_is_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    saved(&convnext(), folder.path());
+    rewrite(folder.path(), |name, info| {
+        (name != "decode_head.classifier.bias").then(|| (name.to_owned(), info.clone()))
+    });
+    let message = load_folder(folder.path())
+        .expect_err("one is missing")
+        .to_string();
+    assert!(
+        message.contains("1 missing (decode_head.classifier.bias)"),
+        "{message}"
+    );
+    assert!(message.contains("model.safetensors"), "{message}");
+}
+
+#[test]
+fn an_unknown_tensor_is_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    saved(&convnext(), folder.path());
+    rewrite(folder.path(), |name, info| {
+        Some((
+            name.replace("classifier.bias", "classifier.extra"),
+            info.clone(),
+        ))
+    });
+    let message = load_folder(folder.path())
+        .expect_err("one is unknown")
+        .to_string();
+    assert!(
+        message.contains("2 unexpected (auxiliary_head.classifier.extra"),
+        "{message}"
+    );
+    assert!(message.contains("2 missing"), "{message}");
+}
+
+#[test]
+fn another_class_count_is_said() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    saved(&convnext(), folder.path());
+    rewrite(folder.path(), |name, info| {
+        let mut shape = info.shape().to_vec();
+        if name.contains(".classifier.") {
+            shape[0] = 7;
+        }
+        Some((
+            name.to_owned(),
+            TensorInfo::new(info.dtype(), shape).expect("small"),
+        ))
+    });
+    let message = load_folder(folder.path())
+        .expect_err("7 is not 2")
+        .to_string();
+    assert!(
+        message.ends_with("the weights have 7 classes, id2label has 2"),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_auxiliary_head_that_the_config_does_not_have_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    saved(&convnext(), folder.path());
+    let mut config = convnext();
+    config.use_auxiliary_head = false;
+    config
+        .write(&folder.path().join("config.json"), Overwrite::Replace)
+        .expect("writable");
+    let message = load_folder(folder.path())
+        .expect_err("its weights have no place")
+        .to_string();
+    assert!(message.contains("unexpected (auxiliary_head."), "{message}");
+}
+
+#[test]
+fn a_position_index_of_another_window_is_refused() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/goldens/swin-options");
+    let open = ModelFolder::open(&golden).expect("a golden folder");
+    let report = key_report(&open, &Device::flex()).expect("supported");
+    assert!(report.is_complete(), "{}", report.problems());
+    assert!(
+        report
+            .ignored
+            .iter()
+            .all(|key| key.ends_with("relative_position_index"))
+    );
+    assert_eq!(
+        report.ignored.len(),
+        6,
+        "one for each block: {:?}",
+        report.ignored
+    );
+
+    let mut other = open;
+    let HfBackboneConfig::Swin(swin) = &mut other.config.backbone else {
+        panic!("swin-options is a Swin");
+    };
+    swin.window_size += 1;
+    let report = key_report(&other, &Device::flex()).expect("supported");
+    assert!(
+        !report.unexpected.is_empty() && !report.mismatched.is_empty(),
+        "{report:?}"
+    );
+}
+
+#[test]
+fn mmsegmentation_weights_are_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    saved(&convnext(), folder.path());
+    rewrite(folder.path(), |name, info| {
+        Some((name.replace(".classifier.", ".conv_seg."), info.clone()))
+    });
+    let message = load_folder(folder.path())
+        .expect_err("another library")
+        .to_string();
+    assert!(message.contains("mmsegmentation"), "{message}");
+}
