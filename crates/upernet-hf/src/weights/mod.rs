@@ -18,7 +18,7 @@ pub use dtype::{Dtype, TensorError, TensorInfo};
 pub use index::IndexError;
 pub use pytorch::{PickleError, PyTorchError, PyTorchFile};
 pub use safetensors::{SafetensorsError, SafetensorsFile};
-pub use write::write_safetensors;
+pub use write::{safetensors_header, write_safetensors};
 
 /// What a repository cloned without git-lfs holds in a weight file's place.
 const GIT_LFS_POINTER: &[u8] = b"version https://git-lfs";

@@ -59,15 +59,18 @@ pub fn write_safetensors<'a>(
             problem,
         });
     }
-    let mut ordered: Vec<(&String, &TensorInfo)> = tensors.iter().collect();
+    let mut ordered: Vec<(&str, &TensorInfo)> = tensors
+        .iter()
+        .map(|(name, info)| (name.as_str(), info))
+        .collect();
     ordered.sort_by_key(|(name, info)| (Reverse(info.dtype().size()), *name));
     let mut output = Output::create(path, overwrite)?;
-    output.append(&header(&ordered, metadata))?;
+    output.append(&safetensors_header(&ordered, metadata))?;
     for (name, info) in ordered {
         let bytes = bytes_of(name)?;
         if bytes.len() != info.byte_len() {
             let problem = SafetensorsError::Size {
-                name: name.clone(),
+                name: name.to_owned(),
                 dtype: info.dtype(),
                 shape: info.shape().iter().map(|&side| side as u64).collect(),
                 expected: info.byte_len() as u64,
@@ -83,8 +86,30 @@ pub fn write_safetensors<'a>(
     output.finish()
 }
 
-/// Builds the length and the padded header.
-fn header(tensors: &[(&String, &TensorInfo)], metadata: &BTreeMap<String, String>) -> Vec<u8> {
+/// Returns what a safetensors file has before its data, for those who stream a tensor that does not
+/// fit in memory.
+///
+/// The data follows in the order of `tensors`, little-endian and row-major, without gaps.
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use upernet_hf::weights::{Dtype, SafetensorsFile, TensorInfo, safetensors_header};
+///
+/// let info = TensorInfo::new(Dtype::F32, vec![2, 3])?;
+/// let mut file = safetensors_header(&[("logits", &info)], &BTreeMap::new());
+/// for value in 0_u8..6 {
+///     file.extend(f32::from(value).to_le_bytes());
+/// }
+/// let file = SafetensorsFile::from_bytes(file)?;
+/// assert_eq!(file.read_f32("logits")?, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn safetensors_header(
+    tensors: &[(&str, &TensorInfo)],
+    metadata: &BTreeMap<String, String>,
+) -> Vec<u8> {
     let mut map = Map::new();
     if !metadata.is_empty() {
         map.insert(METADATA.into(), json!(metadata));
@@ -97,7 +122,7 @@ fn header(tensors: &[(&String, &TensorInfo)], metadata: &BTreeMap<String, String
             "shape": info.shape(),
             "data_offsets": [start, end],
         });
-        map.insert((*name).clone(), entry);
+        map.insert((*name).to_owned(), entry);
         start = end;
     }
     let mut text = Value::Object(map).to_string().into_bytes();
