@@ -1,0 +1,291 @@
+//! `models info`: configuration, cost, and what becomes of every key.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+use upernet::{
+    burn::tensor::Device,
+    device,
+    hf::{
+        ModelFolder,
+        config::{HfBackboneConfig, HfConfig},
+    },
+    zoo::{Cost, Dialect, KeyReport, cost, key_report},
+};
+
+use super::millions;
+use crate::{
+    cli::InfoArgs, console::Console, failure::Failure, model::open_folder, output::Stdout,
+};
+
+#[derive(Serialize)]
+struct Document<'a> {
+    model: &'a str,
+    backbone: &'static str,
+    num_labels: usize,
+    classes: &'a [String],
+    auxiliary_head: bool,
+    size: [usize; 2],
+    parameters: u64,
+    backbone_parameters: u64,
+    macs: u64,
+    auxiliary_macs: u64,
+    files: Vec<File>,
+    keys: Keys<'a>,
+}
+
+#[derive(Serialize)]
+struct File {
+    path: PathBuf,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Keys<'a> {
+    dialect: &'static str,
+    complete: bool,
+    applied: &'a [String],
+    ignored: &'a [String],
+    missing: &'a [String],
+    unexpected: &'a [String],
+    mismatched: Vec<Mismatch<'a>>,
+}
+
+#[derive(Serialize)]
+struct Mismatch<'a> {
+    key: &'a str,
+    found: &'a [usize],
+    expected: &'a [usize],
+}
+
+pub(super) fn run(args: &InfoArgs, console: Console) -> Result<(), Failure> {
+    let folder = open_folder(&args.model, console)?;
+    let device = any_device()?;
+    let processed = folder.processor.clone().unwrap_or_default().size;
+    let size = args.size.unwrap_or(processed);
+    let cost = cost(&folder.config, size, &device)?;
+    let report = key_report(&folder, &device)?;
+    let mut stdout = Stdout::default();
+    if args.json {
+        stdout.print_json(&Document::new(&args.model, &folder, size, &cost, &report))?;
+    } else {
+        stdout.print(&text(&folder, size, &cost, &report, console.is_verbose()))?;
+    }
+    if report.is_complete() {
+        return Ok(());
+    }
+    let weights = folder.checkpoint.files()[0].display();
+    let problems = report.problems();
+    Err(Failure::BadData(format!(
+        "{weights}: weights do not fit config.json: {problems}"
+    )))
+}
+
+/// Any device will do, since modules that are never used hold no values.
+fn any_device() -> Result<Device, Failure> {
+    let found = device::find("flex").or_else(|_| device::find("auto"))?;
+    Ok(found.device)
+}
+
+fn text(
+    folder: &ModelFolder,
+    size: [usize; 2],
+    cost: &Cost,
+    report: &KeyReport,
+    verbose: bool,
+) -> String {
+    let config = &folder.config;
+    let [height, width] = size;
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(text, "{name:<12}  {value}");
+    };
+    line("backbone", backbone(config));
+    line("head", head(config));
+    line("classes", classes(config));
+    let (parameters, backbone) = (
+        millions(cost.parameters),
+        millions(cost.backbone_parameters),
+    );
+    line(
+        "parameters",
+        format!("{parameters}, of them {backbone} in the backbone"),
+    );
+    let gmacs = cost.macs as f64 / 1e9;
+    line(
+        "multiply-adds",
+        format!("{gmacs:.2} G for an image of {height} x {width}"),
+    );
+    for file in files(folder.checkpoint.files()) {
+        line(
+            "file",
+            format!(
+                "{} ({:.1} MB)",
+                file.path.display(),
+                file.bytes as f64 / 1e6
+            ),
+        );
+    }
+    line("dialect", dialect(report.dialect).to_owned());
+    line("keys", counts(report));
+    if verbose {
+        for (kind, keys) in names(report) {
+            for key in keys {
+                line(kind, key);
+            }
+        }
+    }
+    text
+}
+
+fn backbone(config: &HfConfig) -> String {
+    let list = |numbers: &[usize]| {
+        numbers
+            .iter()
+            .map(usize::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let channels = list(&config.backbone.stage_channels());
+    let (name, depths, more) = match &config.backbone {
+        HfBackboneConfig::Swin(swin) => {
+            let (heads, window) = (list(&swin.num_heads), swin.window_size);
+            (
+                "Swin",
+                &swin.depths,
+                format!(", heads {heads}, windows {window} x {window}"),
+            )
+        }
+        HfBackboneConfig::ConvNext(convnext) => ("ConvNeXt", &convnext.depths, String::new()),
+        other => return format!("{}, channels {channels}", other.model_type()),
+    };
+    format!("{name}, depths {}, channels {channels}{more}", list(depths))
+}
+
+fn head(config: &HfConfig) -> String {
+    let scales = config
+        .pool_scales
+        .iter()
+        .map(usize::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let auxiliary = match config.auxiliary_input_channels() {
+        Some(channels) => format!("auxiliary head on {channels} channels"),
+        None => "no auxiliary head".to_owned(),
+    };
+    format!(
+        "{} channels, pooling {scales}, {auxiliary}",
+        config.hidden_size
+    )
+}
+
+fn classes(config: &HfConfig) -> String {
+    const NAMED: usize = 12;
+    let named = config
+        .id2label
+        .iter()
+        .take(NAMED)
+        .map(String::as_str)
+        .collect::<Vec<_>>();
+    let more = if config.id2label.len() > NAMED {
+        ", ..."
+    } else {
+        ""
+    };
+    format!("{}: {}{more}", config.num_labels(), named.join(", "))
+}
+
+fn counts(report: &KeyReport) -> String {
+    format!(
+        "{} applied, {} ignored, {} missing, {} unexpected, {} of another shape",
+        report.applied.len(),
+        report.ignored.len(),
+        report.missing.len(),
+        report.unexpected.len(),
+        report.mismatched.len()
+    )
+}
+
+/// Every key with what became of it, the troubles last, where a reader of a terminal is.
+fn names(report: &KeyReport) -> [(&'static str, Vec<String>); 5] {
+    let mismatched = report.mismatched.iter();
+    let mismatched = mismatched
+        .map(|wrong| format!("{} {:?}, not {:?}", wrong.key, wrong.found, wrong.expected));
+    [
+        ("applied", report.applied.clone()),
+        ("ignored", report.ignored.clone()),
+        ("missing", report.missing.clone()),
+        ("unexpected", report.unexpected.clone()),
+        ("shape", mismatched.collect()),
+    ]
+}
+
+fn dialect(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::V5Memory => "transformers 5, as in memory",
+        _ => "hub",
+    }
+}
+
+fn files(paths: &[PathBuf]) -> Vec<File> {
+    let bytes = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
+    paths
+        .iter()
+        .map(|path| File {
+            path: path.clone(),
+            bytes: bytes(path),
+        })
+        .collect()
+}
+
+impl<'a> Document<'a> {
+    fn new(
+        model: &'a str,
+        folder: &'a ModelFolder,
+        size: [usize; 2],
+        cost: &Cost,
+        report: &'a KeyReport,
+    ) -> Self {
+        let config = &folder.config;
+        Self {
+            model,
+            backbone: config.backbone.model_type(),
+            num_labels: config.num_labels(),
+            classes: &config.id2label,
+            auxiliary_head: config.use_auxiliary_head,
+            size,
+            parameters: cost.parameters,
+            backbone_parameters: cost.backbone_parameters,
+            macs: cost.macs,
+            auxiliary_macs: cost.auxiliary_macs,
+            files: files(folder.checkpoint.files()),
+            keys: Keys::from(report),
+        }
+    }
+}
+
+impl<'a> From<&'a KeyReport> for Keys<'a> {
+    fn from(report: &'a KeyReport) -> Self {
+        let mismatched = report.mismatched.iter().map(|wrong| Mismatch {
+            key: &wrong.key,
+            found: &wrong.found,
+            expected: &wrong.expected,
+        });
+        Self {
+            dialect: match report.dialect {
+                Dialect::V5Memory => "v5-memory",
+                _ => "hub",
+            },
+            complete: report.is_complete(),
+            applied: &report.applied,
+            ignored: &report.ignored,
+            missing: &report.missing,
+            unexpected: &report.unexpected,
+            mismatched: mismatched.collect(),
+        }
+    }
+}

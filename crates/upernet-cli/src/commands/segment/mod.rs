@@ -1,0 +1,203 @@
+//! `segment`: photos in, masks out.
+//!
+//! In order: what to read (`inputs`), what to write and whether it may be written (`plan`), then
+//! device and model, then photo by photo: decode ahead (`decode`), run the network, write the files of
+//! a photo together (`write`), report (`report`). Nothing is written before all checks have passed.
+
+mod decode;
+mod inputs;
+mod plan;
+mod report;
+mod write;
+
+use std::{sync::mpsc, thread, time::Instant};
+
+use indicatif::ProgressBar;
+use upernet::{ErrorKind, Segmenter, pixels};
+
+use self::{
+    decode::Decoded,
+    plan::{Plan, Work},
+    report::{Report, Seconds, Segmented},
+    write::OutFolder,
+};
+use crate::{
+    cli::SegmentArgs,
+    console::Console,
+    failure::{Code, Failure},
+    model::{Chosen, load_segmenter},
+};
+
+/// Decoded photos that may wait for the network: with the one in the network and the one in the
+/// decoder, three are in memory.
+const WAITING_PHOTOS: usize = 1;
+
+pub(crate) fn run(args: &SegmentArgs, console: Console) -> Result<(), Failure> {
+    let photos = inputs::find(&args.inputs, args.recursive)?;
+    let plan = Plan::new(args, photos)?;
+    let chosen = Chosen::open(&args.device.device)?;
+    plan.check_any_exists()?;
+    if plan.done > 0 {
+        console.note(&format!("{} photos are done already", plan.done));
+    }
+    let mut report = Report::new(args, &chosen.found.name)?;
+    if plan.work.is_empty() {
+        return report.finish();
+    }
+    let segmenter = load_segmenter(&args.model, &chosen, console)?;
+    let message = format!("segmenting on {}", chosen.found.name);
+    let bar = console.images_bar(plan.work.len(), message);
+    report.begin()?;
+    let run = Run {
+        args,
+        console,
+        segmenter,
+        out: OutFolder::new(&args.out),
+        chosen,
+        report,
+        bar,
+        failures: Failures::default(),
+    };
+    run.all(&plan.work)
+}
+
+/// A run over many photos.
+struct Run<'a> {
+    args: &'a SegmentArgs,
+    console: Console,
+    segmenter: Segmenter,
+    out: OutFolder<'a>,
+    chosen: Chosen,
+    report: Report,
+    bar: ProgressBar,
+    failures: Failures,
+}
+
+impl Run<'_> {
+    fn all(mut self, work: &[Work]) -> Result<(), Failure> {
+        let (sender, decoded) = mpsc::sync_channel(WAITING_PHOTOS);
+        // Dropping the receiver, in a panic too, ends the decoding thread.
+        thread::scope(|scope| {
+            scope.spawn(move || decode::all(work, &sender));
+            for (work, decoded) in work.iter().zip(decoded) {
+                let done = self.one(work, decoded);
+                if !self.note(work, done)? {
+                    break;
+                }
+            }
+            Ok::<(), Failure>(())
+        })?;
+        self.bar.finish_and_clear();
+        self.report.finish()?;
+        self.failures.summed_up()
+    }
+
+    /// Segments one photo and writes its files.
+    fn one(&mut self, work: &Work, decoded: Decoded) -> Result<Segmented, Failure> {
+        let photo = decoded.photo?;
+        let (prediction, timings) = self.segmenter.predict(&photo)?;
+        let start = Instant::now();
+        let labels = prediction.labels()?;
+        let postprocess = start.elapsed();
+        let start = Instant::now();
+        let palette = self.segmenter.palette();
+        let mask = pixels::encode_label_png(&labels, palette)?;
+        let overlay = pixels::overlay(&photo, &labels, palette, self.args.opacity)?;
+        let overlay = pixels::encode_png(&overlay)?;
+        self.out
+            .write(work, self.args.force, &mask, &overlay, &prediction)?;
+        let seconds = Seconds {
+            decode: decoded.time.as_secs_f64(),
+            preprocess: timings.preprocess.as_secs_f64(),
+            forward: timings.forward.as_secs_f64(),
+            postprocess: postprocess.as_secs_f64(),
+            write: start.elapsed().as_secs_f64(),
+        };
+        Ok(Segmented::new(work, &labels, &self.segmenter, seconds))
+    }
+
+    /// Says what became of a photo; returns whether to go on with the next.
+    fn note(&mut self, work: &Work, done: Result<Segmented, Failure>) -> Result<bool, Failure> {
+        let Self {
+            console,
+            bar,
+            report,
+            chosen,
+            failures,
+            ..
+        } = self;
+        bar.inc(1);
+        bar.suspend(|| match done {
+            Ok(segmented) => {
+                chosen.announce(*console);
+                console.detail(&segmented.timing());
+                report.segmented(&segmented)?;
+                Ok(true)
+            }
+            Err(failure) => {
+                let message = failure.to_string();
+                if !crate::interrupt::is_pending() {
+                    console.error(&message);
+                }
+                failures.add(failure.code());
+                report.failed(&work.input, &message)?;
+                Ok(!concerns_all(&failure))
+            }
+        })
+    }
+}
+
+/// Whether the next photo would fail in the same way: the disk or the device is the trouble.
+fn concerns_all(failure: &Failure) -> bool {
+    match failure {
+        Failure::Library(upernet::Error::Backend { .. }) => true,
+        Failure::Library(upernet::Error::Image(pixels::Error::Write { .. })) => true,
+        Failure::Library(error) => error.kind() == ErrorKind::DeviceUnavailable,
+        _ => false,
+    }
+}
+
+/// The exit codes of failed photos.
+#[derive(Debug, Default)]
+struct Failures {
+    common: Option<Code>,
+}
+
+impl Failures {
+    fn add(&mut self, code: Code) {
+        self.common = match self.common {
+            None => Some(code),
+            Some(before) if before == code => Some(code),
+            Some(_) => Some(Code::Failed),
+        };
+    }
+
+    /// The code that all failures share, or 1; each has its line already.
+    fn summed_up(&self) -> Result<(), Failure> {
+        self.common
+            .map_or(Ok(()), |code| Err(Failure::Reported(code)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_keep_a_code_that_all_share() {
+        let mut failures = Failures::default();
+        assert!(failures.summed_up().is_ok());
+        failures.add(Code::BadData);
+        failures.add(Code::BadData);
+        assert!(matches!(
+            failures.summed_up(),
+            Err(Failure::Reported(Code::BadData))
+        ));
+        failures.add(Code::NotFound);
+        failures.add(Code::NotFound);
+        assert!(matches!(
+            failures.summed_up(),
+            Err(Failure::Reported(Code::Failed))
+        ));
+    }
+}

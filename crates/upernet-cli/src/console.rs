@@ -1,0 +1,114 @@
+//! What goes to stderr: errors, notes, details and progress bars, as loud as `-q` and `-v` say.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::cli::Verbosity;
+
+/// The way to stderr. Results go to stdout, through [`crate::output`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Console {
+    quiet: bool,
+    verbose: bool,
+}
+
+impl Console {
+    pub(crate) fn new(verbosity: &Verbosity) -> Self {
+        Self {
+            quiet: verbosity.quiet,
+            verbose: verbosity.verbose,
+        }
+    }
+
+    /// Whether `-v` was given.
+    pub(crate) fn is_verbose(self) -> bool {
+        self.verbose
+    }
+
+    /// One line on what went wrong; `-q` does not silence it.
+    #[expect(
+        clippy::unused_self,
+        reason = "every line to stderr goes through a console"
+    )]
+    pub(crate) fn error(self, message: &str) {
+        line(&format!("error: {message}"));
+    }
+
+    /// One line on a choice that was made for the caller.
+    pub(crate) fn note(self, message: &str) {
+        if !self.quiet {
+            line(message);
+        }
+    }
+
+    /// One line for those who asked for more.
+    pub(crate) fn detail(self, message: &str) {
+        if self.verbose {
+            line(message);
+        }
+    }
+
+    /// A bar over bytes, whose total is set when it is known.
+    pub(crate) fn bytes_bar(self) -> ProgressBar {
+        self.bar("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left")
+    }
+
+    /// A bar over a share from 0 to 1000.
+    pub(crate) fn share_bar(self, message: &'static str) -> ProgressBar {
+        let bar = self.bar("{msg} {wide_bar} {percent} %");
+        bar.set_length(1000);
+        bar.set_message(message);
+        bar
+    }
+
+    /// A bar over images.
+    pub(crate) fn images_bar(self, images: usize, message: String) -> ProgressBar {
+        let bar = self.bar("{msg} {wide_bar} {pos}/{len}, {eta} left");
+        bar.set_length(images as u64);
+        bar.set_message(message);
+        bar
+    }
+
+    /// Bars show on a terminal alone: indicatif hides them elsewhere.
+    fn bar(self, template: &str) -> ProgressBar {
+        let target = if self.quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
+        let style = ProgressStyle::with_template(template).expect("the templates are constants");
+        ProgressBar::with_draw_target(None, target).with_style(style)
+    }
+}
+
+/// Writes one line. A closed stderr leaves nobody to tell.
+fn line(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", one_line(text));
+}
+
+/// Escapes what would break the line or colour the terminal, in a file's name for example.
+fn one_line(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            let _ = write!(escaped, "{}", character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn a_message_stays_on_its_line() {
+        assert_eq!(one_line("a\nb\u{1b}[31m ä"), "a\\nb\\u{1b}[31m ä");
+    }
+}

@@ -1,0 +1,74 @@
+//! Tables for people: columns padded to their widest cell.
+
+use std::fmt;
+
+/// On which side of its column a cell stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Align {
+    Left,
+    Right,
+}
+
+/// Rows of cells under a heading.
+#[derive(Debug)]
+pub(crate) struct Table {
+    aligns: Vec<Align>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// Starts a table with its heading.
+    pub(crate) fn new(heading: &[(&str, Align)]) -> Self {
+        let cells = heading.iter().map(|(name, _)| (*name).to_owned()).collect();
+        Self {
+            aligns: heading.iter().map(|(_, align)| *align).collect(),
+            rows: vec![cells],
+        }
+    }
+
+    /// Appends a row with as many cells as the heading.
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = |column: usize| {
+            self.rows
+                .iter()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or_default()
+        };
+        let widths: Vec<usize> = (0..self.aligns.len()).map(width).collect();
+        for row in &self.rows {
+            let mut line = String::new();
+            for ((cell, &width), align) in row.iter().zip(&widths).zip(&self.aligns) {
+                if !line.is_empty() {
+                    line.push_str("  ");
+                }
+                line.push_str(&match align {
+                    Align::Left => format!("{cell:<width$}"),
+                    Align::Right => format!("{cell:>width$}"),
+                });
+            }
+            writeln!(formatter, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Align, Table};
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let mut table = Table::new(&[("class", Align::Left), ("area", Align::Right)]);
+        table.row(["Straße".to_owned(), "7 %".to_owned()]);
+        table.row(["Sky".to_owned(), "93.5 %".to_owned()]);
+        let expected = "class     area\nStraße     7 %\nSky     93.5 %\n";
+        assert_eq!(table.to_string(), expected);
+    }
+}
