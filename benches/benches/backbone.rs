@@ -1,0 +1,42 @@
+//! The two backbones at the size of their smallest published checkpoints. Fresh weights.
+#![allow(missing_docs, reason = "criterion's macros make undocumented items")]
+
+use criterion::{
+    BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
+};
+use upernet::nn::Backbone;
+use upernet_benches::Bench;
+use upernet_convnext::ConvNextConfig;
+use upernet_swin::SwinConfig;
+
+const SIZE: [usize; 2] = [512, 512];
+
+fn backbones(criterion: &mut Criterion) {
+    let bench = Bench::open();
+    let mut group = criterion.benchmark_group("backbone");
+    group.sample_size(10);
+    let convnext = ConvNextConfig::new().init(&bench.device);
+    time(&mut group, &bench, "convnext-tiny", &convnext);
+    let swin = SwinConfig::new().init(&bench.device);
+    time(&mut group, &bench, "swin-tiny", &swin);
+    group.finish();
+}
+
+fn time<B: Backbone>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    bench: &Bench,
+    name: &str,
+    backbone: &B,
+) {
+    let pixel_values = bench.map(3, SIZE);
+    group.bench_function(format!("{name}/{}", bench.label(3, SIZE)), |bencher| {
+        bencher.iter(|| {
+            let features = backbone.forward(pixel_values.clone());
+            bench.finish();
+            features
+        });
+    });
+}
+
+criterion_group!(benches, backbones);
+criterion_main!(benches);

@@ -1,0 +1,50 @@
+//! The whole network at its published sizes: pixels in, decode logits out. Fresh weights.
+#![allow(missing_docs, reason = "criterion's macros make undocumented items")]
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use upernet::{
+    hf::config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfSwinConfig},
+    zoo,
+};
+use upernet_benches::Bench;
+
+const SIZE: [usize; 2] = [512, 512];
+
+fn backbones() -> [(&'static str, HfBackboneConfig); 2] {
+    let out_stages = vec![1, 2, 3, 4];
+    let convnext = HfConvNextConfig {
+        out_stages: out_stages.clone(),
+        ..HfConvNextConfig::default()
+    };
+    let swin = HfSwinConfig {
+        out_stages,
+        ..HfSwinConfig::default()
+    };
+    [
+        ("convnext-tiny", HfBackboneConfig::ConvNext(convnext)),
+        ("swin-tiny", HfBackboneConfig::Swin(swin)),
+    ]
+}
+
+fn end_to_end(criterion: &mut Criterion) {
+    let bench = Bench::open();
+    let mut group = criterion.benchmark_group("end_to_end");
+    group.sample_size(10);
+    for (name, backbone) in backbones() {
+        let mut config = HfConfig::new(backbone);
+        config.id2label = (0..150).map(|label| format!("class {label}")).collect();
+        let model = zoo::build(&config, &bench.device).expect("a published size");
+        let pixel_values = bench.map(3, SIZE);
+        group.bench_function(format!("{name}/{}", bench.label(3, SIZE)), |bencher| {
+            bencher.iter(|| {
+                let logits = model.forward_decode(pixel_values.clone());
+                bench.finish();
+                logits
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, end_to_end);
+criterion_main!(benches);
