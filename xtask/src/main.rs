@@ -1,2 +1,50 @@
-//! Project chores.
-fn main() {}
+//! Project chores: `cargo xtask` lists them.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool prints"
+)]
+
+mod conformance;
+mod goldens;
+mod masks;
+mod shell;
+mod tidy;
+mod verb;
+
+use std::{env, process::ExitCode};
+
+use verb::{USAGE, Verb};
+
+/// What went wrong, in one line; several for a list of findings.
+type Failure = String;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let verb = match Verb::parse(&arguments) {
+        Ok(verb) => verb,
+        Err(problem) => {
+            eprintln!("{problem}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::Help => println!("{USAGE}"),
+        Verb::Ci => shell::command("bash", &[".ci/run"]).run()?,
+        Verb::Tidy => tidy::run()?,
+        Verb::Conformance { device } => println!("{}", conformance::run(&device)?),
+        Verb::Goldens => goldens::run()?,
+        Verb::SameMask { found, expected } => masks::compare(&found, &expected)?,
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! Makes the fixtures of `testdata` anew; needs Python 3.11 and about 6 GB for its packages.
+
+use crate::{
+    Failure,
+    shell::{command, root},
+};
+
+const PYTHON: &str = ".venv/bin/python";
+
+/// The makers, each with its arguments.
+const MAKERS: [&[&str]; 4] = [
+    &["scripts/make_goldens.py", "--trimmed", "testdata/goldens"],
+    &["scripts/make_image_fixtures.py", "testdata/image"],
+    &["scripts/make_tiny_checkpoint.py", "testdata/tiny"],
+    &["scripts/make_weight_fixtures.py", "testdata/weights"],
+];
+
+/// Runs every maker in a virtual environment of the pinned versions and shows what git sees.
+pub(crate) fn run() -> Result<(), Failure> {
+    if !root().join(PYTHON).exists() {
+        command("python3", &["-m", "venv", ".venv"]).run()?;
+    }
+    let packages = ["-m", "pip", "install", "-r", "scripts/requirements.txt"];
+    command(PYTHON, &packages).run()?;
+    for maker in MAKERS {
+        command(PYTHON, maker).run()?;
+    }
+    command("git", &["diff", "--stat", "--", "testdata"]).run()
+}

@@ -1,0 +1,75 @@
+//! The command line of the chores.
+
+use std::path::PathBuf;
+
+/// What `cargo xtask` prints without a verb.
+pub(crate) const USAGE: &str = "\
+cargo xtask VERB
+
+  ci                      what must hold for every change (.ci/run)
+  tidy                    the rules of ARCHITECTURE.md that a program can check
+  conformance --device D  the golden suite and `upernet doctor` on a device; prints a table row
+  goldens                 makes testdata anew with Python and shows what changed
+  same-mask FOUND EXPECTED
+                          whether two PNG masks hold the same class ids";
+
+/// A chore.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Help,
+    Ci,
+    Tidy,
+    Conformance { device: String },
+    Goldens,
+    SameMask { found: PathBuf, expected: PathBuf },
+}
+
+impl Verb {
+    /// Reads the arguments after `cargo xtask`.
+    pub(crate) fn parse(arguments: &[String]) -> Result<Self, String> {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        match arguments.as_slice() {
+            [] | ["help" | "--help" | "-h"] => Ok(Self::Help),
+            ["ci"] => Ok(Self::Ci),
+            ["tidy"] => Ok(Self::Tidy),
+            ["conformance", "--device", device] => Ok(Self::Conformance {
+                device: (*device).to_owned(),
+            }),
+            ["goldens"] => Ok(Self::Goldens),
+            ["same-mask", found, expected] => Ok(Self::SameMask {
+                found: found.into(),
+                expected: expected.into(),
+            }),
+            other => Err(format!("not understood: {}", other.join(" "))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Verb, String> {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        Verb::parse(&words)
+    }
+
+    #[test]
+    fn verbs_and_their_arguments() {
+        assert_eq!(parse(""), Ok(Verb::Help));
+        let device = "vulkan:1".to_owned();
+        assert_eq!(
+            parse("conformance --device vulkan:1"),
+            Ok(Verb::Conformance { device })
+        );
+    }
+
+    #[test]
+    fn what_is_left_over_is_refused() {
+        assert_eq!(
+            parse("tidy now"),
+            Err("not understood: tidy now".to_owned())
+        );
+        assert!(parse("conformance").is_err());
+    }
+}
