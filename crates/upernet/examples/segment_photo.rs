@@ -11,29 +11,32 @@ use std::{env, fs, path::PathBuf};
 // ANCHOR: library
 use upernet::{
     Segmenter, device,
-    pixels::{DecodeLimits, Overwrite, overlay, read_image, write_label_png, write_png},
+    pixels::{Overwrite, write_label_png},
 };
 
-fn segment(model: &str, photo: &str, out: &str) -> Result<(), upernet::Error> {
+fn segment(model: &str, photo: &str, mask: &str) -> Result<(), upernet::Error> {
     let segmenter = Segmenter::open(model, &device::open("auto")?)?;
-    let photo = read_image(photo, &DecodeLimits::default())?;
-    let labels = segmenter.segment(&photo)?.labels;
+    let labels = segmenter.segment_file(photo)?.labels;
     for area in labels.class_areas() {
         let name = segmenter.class_name(area.label);
         println!("{:>5.1} %  {name}", 100.0 * area.fraction);
     }
-    let palette = segmenter.palette();
-    let picture = overlay(&photo, &labels, palette, 0.5)?;
-    write_label_png(
-        format!("{out}/mask.png"),
-        &labels,
-        palette,
-        Overwrite::Replace,
-    )?;
-    write_png(format!("{out}/overlay.png"), &picture, Overwrite::Replace)?;
+    write_label_png(mask, &labels, segmenter.palette(), Overwrite::Replace)?;
     Ok(())
 }
 // ANCHOR_END: library
+
+// ANCHOR: overlay
+use upernet::pixels::{DecodeLimits, Palette, overlay, read_image, read_label_png, write_png};
+
+fn lay_over(photo: &str, mask: &str, picture: &str) -> Result<(), upernet::Error> {
+    let limits = DecodeLimits::default();
+    let (photo, labels) = (read_image(photo, &limits)?, read_label_png(mask, &limits)?);
+    let blended = overlay(&photo, &labels, &Palette::generated(256), 0.5)?;
+    write_png(picture, &blended, Overwrite::Replace)?;
+    Ok(())
+}
+// ANCHOR_END: overlay
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -43,8 +46,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         _ => return Err("usage: segment_photo [MODEL PHOTO OUT]".into()),
     };
     fs::create_dir_all(&out)?;
-    segment(&model, &photo, &out)?;
-    println!("wrote mask.png and overlay.png to {out}");
+    let [mask, picture] = ["mask", "overlay"].map(|name| format!("{out}/{name}.png"));
+    segment(&model, &photo, &mask)?;
+    lay_over(&photo, &mask, &picture)?;
+    println!("wrote {mask} and {picture}");
     Ok(())
 }
 
