@@ -4,7 +4,9 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use upernet_nn::{Backbone, FeaturePyramid, LayerNorm2d, LayerNorm2dConfig, drop_path_schedule};
+use upernet_nn::{
+    Backbone, FeaturePyramid, LayerNorm2d, LayerNorm2dConfig, assert_out_stages, drop_path_schedule,
+};
 
 use crate::{
     ConvNextConfig, LAYER_NORM_EPS, block::ConvNextBlock, downsample::Downsample, stem::Stem,
@@ -91,18 +93,7 @@ impl ConvNextConfig {
             self.patch_size > 0 && !self.hidden_sizes.contains(&0),
             "patches and stages need a size"
         );
-        let increasing = self.out_stages.windows(2).all(|pair| pair[0] < pair[1]);
-        let last = self
-            .out_stages
-            .last()
-            .copied()
-            .expect("out_stages must name a stage");
-        assert!(
-            increasing && last < self.num_stages(),
-            "out_stages must increase and stay below {}, got {:?}",
-            self.num_stages(),
-            self.out_stages
-        );
+        assert_out_stages(&self.out_stages, self.num_stages());
     }
 }
 

@@ -46,13 +46,13 @@ impl Findings {
             .max_by(|a, b| share(a).total_cmp(&share(b)))
     }
 
-    fn check(&mut self, case: &Case, name: &str, actual: Vec<f32>, tolerance: Tolerance) {
+    fn check(&mut self, case: &Case, name: &str, actual: &[f32], tolerance: Tolerance) {
         let (_, expected) = case
             .expected
             .get(name)
             .unwrap_or_else(|| panic!("{}: expected.safetensors lacks {name}", case.name));
         self.differences
-            .push(compare(name, &actual, expected, tolerance));
+            .push(compare(name, actual, expected, tolerance));
     }
 }
 
@@ -84,23 +84,23 @@ fn check_inference(case: &Case, model: &Model, device: &Device, findings: &mut F
         findings.check(
             case,
             &format!("eval.feature.{level}"),
-            values(map.clone()),
+            &values(map.clone()),
             FORWARD,
         );
     }
     findings.check(
         case,
         "eval.decode_logits",
-        values(output.decode_logits),
+        &values(output.decode_logits),
         FORWARD,
     );
     if let Some(aux_logits) = output.aux_logits {
-        findings.check(case, "eval.aux_logits", values(aux_logits), FORWARD);
+        findings.check(case, "eval.aux_logits", &values(aux_logits), FORWARD);
     }
-    findings.check(case, "eval.loss", values(output.loss), FORWARD);
-    findings.check(case, "eval.logits", values(output.logits), FORWARD);
+    findings.check(case, "eval.loss", &values(output.loss), FORWARD);
+    findings.check(case, "eval.logits", &values(output.logits), FORWARD);
     let without_labels = model.forward(case.pixel_values(device));
-    findings.check(case, "eval.logits", values(without_labels), FORWARD);
+    findings.check(case, "eval.logits", &values(without_labels), FORWARD);
 }
 
 fn check_training(
@@ -113,15 +113,15 @@ fn check_training(
     let device = device.clone().autodiff();
     let pixel_values = case.pixel_values(&device).require_grad();
     let output = model.forward_with_labels(pixel_values.clone(), case.labels(&device));
-    findings.check(case, "train.loss", values(output.loss.clone()), FORWARD);
+    findings.check(case, "train.loss", &values(output.loss.clone()), FORWARD);
     findings.check(
         case,
         "train.decode_logits",
-        values(output.decode_logits),
+        &values(output.decode_logits),
         FORWARD,
     );
     if let Some(aux_logits) = output.aux_logits {
-        findings.check(case, "train.aux_logits", values(aux_logits), FORWARD);
+        findings.check(case, "train.aux_logits", &values(aux_logits), FORWARD);
     }
     let gradients = output.loss.backward();
     let input = pixel_values
@@ -130,7 +130,7 @@ fn check_training(
     findings.check(
         case,
         "train.grad_input",
-        values(input),
+        &values(input),
         gradient_tolerance(case, "train.grad_input"),
     );
 
@@ -139,9 +139,9 @@ fn check_training(
         if let Some(key) = name.strip_prefix("train.grad.") {
             let gradient = parameters.gradients.get(key);
             let gradient = gradient.unwrap_or_else(|| panic!("{key} has no gradient"));
-            findings.check(case, name, gradient.clone(), gradient_tolerance(case, name));
+            findings.check(case, name, gradient, gradient_tolerance(case, name));
         } else if let Some(key) = name.strip_prefix("train.buffer.") {
-            findings.check(case, name, parameters.values[key].clone(), FORWARD);
+            findings.check(case, name, &parameters.values[key], FORWARD);
         }
     }
     check_gradient_norms(case, &parameters.gradients, findings);

@@ -1,5 +1,10 @@
 //! Every golden folder, on flex or the device that `UPERNET_DEVICE` names.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "`--nocapture` shows how close each folder was"
+)]
+
 use std::fs;
 
 use upernet::{device, hf::config::SUPPORTED_BACKBONES};

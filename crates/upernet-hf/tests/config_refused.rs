@@ -167,7 +167,7 @@ fn numbers_out_of_bounds_are_named_with_their_value() {
         (
             "pool_scales",
             json!([1, 0]),
-            "field `pool_scales[1]` is 0, allowed is 1 to 1024",
+            "field `pool_scales[1]` is 0, allowed is 1 to 64",
         ),
         (
             "pool_scales",

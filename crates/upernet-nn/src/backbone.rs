@@ -80,3 +80,45 @@ pub trait Backbone: Module {
         1
     }
 }
+
+/// Checks the stages whose maps a backbone is to return, counted from 0.
+///
+/// For backbones whose configuration lists them.
+///
+/// # Panics
+///
+/// Panics if `out_stages` is empty, does not increase, or names a stage of `num_stages` or above.
+pub fn assert_out_stages(out_stages: &[usize], num_stages: usize) {
+    let increasing = out_stages.windows(2).all(|pair| pair[0] < pair[1]);
+    let last = out_stages
+        .last()
+        .copied()
+        .expect("out_stages must name a stage");
+    assert!(
+        increasing && last < num_stages,
+        "out_stages must increase and stay below {num_stages}, got {out_stages:?}"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::assert_out_stages;
+
+    #[test]
+    fn some_or_all_stages_may_be_returned() {
+        assert_out_stages(&[0, 1, 2, 3], 4);
+        assert_out_stages(&[2], 4);
+    }
+
+    #[test]
+    #[should_panic(expected = "out_stages must increase and stay below 4, got [1, 1]")]
+    fn no_stage_is_returned_twice() {
+        assert_out_stages(&[1, 1], 4);
+    }
+
+    #[test]
+    #[should_panic(expected = "out_stages must name a stage")]
+    fn at_least_one_stage_is_returned() {
+        assert_out_stages(&[], 4);
+    }
+}

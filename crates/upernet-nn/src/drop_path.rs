@@ -103,7 +103,9 @@ mod tests {
         let values: Vec<f32> = output.into_data().try_to_vec().expect("f32 output");
         for sample in values.chunks(6) {
             assert!(
-                sample.iter().all(|v| *v == sample[0]),
+                sample
+                    .iter()
+                    .all(|value| value.to_bits() == sample[0].to_bits()),
                 "a sample is dropped as a whole"
             );
             assert!(

@@ -21,7 +21,7 @@ pub mod initializer;
 mod layer_norm;
 mod resize;
 
-pub use backbone::Backbone;
+pub use backbone::{Backbone, assert_out_stages};
 pub use batch_norm::{BatchNorm2d, BatchNorm2dConfig};
 pub use conv_module::{ConvModule, ConvModuleConfig};
 pub use drop_path::{DropPath, DropPathConfig, drop_path_schedule};

@@ -5,7 +5,7 @@ use burn::{
     nn::{LayerNorm, LayerNormConfig},
     tensor::{Device, Tensor},
 };
-use upernet_nn::{Backbone, FeaturePyramid, drop_path_schedule};
+use upernet_nn::{Backbone, FeaturePyramid, assert_out_stages, drop_path_schedule};
 
 use crate::{SwinConfig, patch_embedding::PatchEmbedding, stage::SwinStage};
 
@@ -86,22 +86,11 @@ impl SwinConfig {
         for (stage, &heads) in self.num_heads.iter().enumerate() {
             let channels = self.stage_channels(stage);
             assert!(
-                heads > 0 && channels > 0 && channels % heads == 0,
+                heads > 0 && channels > 0 && channels.is_multiple_of(heads),
                 "{channels} channels of stage {stage} do not divide into {heads} heads"
             );
         }
-        let increasing = self.out_stages.windows(2).all(|pair| pair[0] < pair[1]);
-        let last = self
-            .out_stages
-            .last()
-            .copied()
-            .expect("out_stages must name a stage");
-        assert!(
-            increasing && last < self.num_stages(),
-            "out_stages must increase and stay below {}, got {:?}",
-            self.num_stages(),
-            self.out_stages
-        );
+        assert_out_stages(&self.out_stages, self.num_stages());
     }
 }
 

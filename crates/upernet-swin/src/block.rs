@@ -54,7 +54,7 @@ impl SwinBlock {
             attention_drop_path: DropPathConfig::new(drop_path).init(),
             mlp_drop_path: DropPathConfig::new(mlp_drop_path).init(),
             window_size: config.window_size,
-            shift: if index % 2 == 0 {
+            shift: if index.is_multiple_of(2) {
                 0
             } else {
                 config.window_size / 2

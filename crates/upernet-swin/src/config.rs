@@ -63,6 +63,10 @@ pub struct SwinConfig {
 
 /// Which residual branches of a block drop path acts on.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::expl_impl_clone_on_copy,
+    reason = "burn's `Config` derive writes the `Clone`"
+)]
 pub enum DropPathRule {
     /// The attention branch alone, as Hugging Face trains.
     AttentionOnly,

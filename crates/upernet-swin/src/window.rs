@@ -162,13 +162,13 @@ mod tests {
         mask.clone()
             .into_data()
             .assert_eq(&transposed.into_data(), true);
-        let inner: f32 = mask.clone().slice([0..2]).abs().sum().into_scalar();
+        let inner: f32 = mask.clone().narrow(0, 0, 2).abs().sum().into_scalar();
         assert!(
             inner == 0.0,
             "the first row's inner windows touch no border"
         );
         // The corner window holds four regions of 4 tokens: 16 * 16 - 4 * 4 * 4 masked pairs.
-        let corner: f32 = mask.slice([5..6]).sum().into_scalar();
+        let corner: f32 = mask.narrow(0, 5, 1).sum().into_scalar();
         assert!((corner - 192.0 * MASKED).abs() < 1e-2, "corner {corner}");
     }
 }

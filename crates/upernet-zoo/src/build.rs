@@ -159,16 +159,15 @@ pub fn check_input(config: &HfConfig, shape: [usize; 4]) -> Result<(), Error> {
     }
     match &config.backbone {
         HfBackboneConfig::Swin(swin) if swin.use_absolute_embeddings => {
-            let patches = |pixels: usize| pixels.div_ceil(swin.patch_size);
-            let side = swin.image_size / swin.patch_size;
-            if [patches(height), patches(width)] != [side, side] {
-                let size = swin.image_size;
-                return refuse(format!("{size} x {size} pixels: its positions are learned"));
+            let side = swin.image_size;
+            let learned = side / swin.patch_size;
+            if [height, width].map(|pixels| pixels.div_ceil(swin.patch_size)) != [learned; 2] {
+                return refuse(format!("{side} x {side} pixels: its positions are learned"));
             }
         }
         HfBackboneConfig::ConvNext(convnext) => {
-            let last = convnext.out_stages.last().copied().unwrap_or(1);
-            let least = convnext.patch_size << (last - 1);
+            let last_stage = convnext.out_stages.last().copied().unwrap_or(1);
+            let least = convnext.patch_size << (last_stage - 1);
             if height < least || width < least {
                 return refuse(format!("at least {least} x {least} pixels"));
             }

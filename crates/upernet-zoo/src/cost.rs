@@ -91,7 +91,7 @@ fn swin_macs(config: &HfSwinConfig, [height, width]: [usize; 2]) -> (u64, Vec<[u
             * width.next_multiple_of(config.window_size);
         let projections = product(&[4, padded, channels, channels]);
         let attention = product(&[2, padded, window_tokens, channels]);
-        let hidden = (config.mlp_ratio * channels as f64) as usize;
+        let hidden = mlp_channels(config, channels);
         let mlp = product(&[2, height, width, channels, hidden]);
         macs += depth as u64 * (projections + attention + mlp);
         size = [height.div_ceil(2), width.div_ceil(2)];
@@ -100,6 +100,15 @@ fn swin_macs(config: &HfSwinConfig, [height, width]: [usize; 2]) -> (u64, Vec<[u
         }
     }
     (macs, sizes)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "upstream truncates too: int(mlp_ratio * channels)"
+)]
+fn mlp_channels(config: &HfSwinConfig, channels: usize) -> usize {
+    (config.mlp_ratio * channels as f64) as usize
 }
 
 /// Multiply-adds of the backbone, and the size of each stage's map.

@@ -99,12 +99,11 @@ fn rewrite(
     }
     let bytes = |name: &str, info: &TensorInfo| -> Vec<u8> {
         let source = &sources[name];
-        let mut bytes: Vec<u8> = match checkpoint.read_f32(source) {
-            Ok(values) => values.into_iter().flat_map(f32::to_le_bytes).collect(),
-            Err(_) => {
-                let values = checkpoint.read_i64(source).expect("an integer tensor");
-                values.into_iter().flat_map(i64::to_le_bytes).collect()
-            }
+        let mut bytes: Vec<u8> = if let Ok(values) = checkpoint.read_f32(source) {
+            values.into_iter().flat_map(f32::to_le_bytes).collect()
+        } else {
+            let values = checkpoint.read_i64(source).expect("an integer tensor");
+            values.into_iter().flat_map(i64::to_le_bytes).collect()
         };
         bytes.resize(info.byte_len(), 0);
         bytes

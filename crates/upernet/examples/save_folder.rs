@@ -3,6 +3,8 @@
 //! `scripts/check_saved_folder.py OUT MODEL` then shows that `transformers` computes the same with
 //! both.
 
+#![expect(clippy::print_stdout, reason = "an example that reports to a person")]
+
 use std::{env, error::Error, path::Path};
 
 use upernet::{

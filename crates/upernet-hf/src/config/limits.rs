@@ -22,8 +22,9 @@ pub(crate) const MAX_LABELS: usize = 65_535;
 pub(crate) const MAX_LABEL_BYTES: usize = 1024;
 /// Branches of the pyramid pooling module.
 pub(crate) const MAX_POOL_SCALES: usize = 16;
-/// Cells along one side of a pooling grid.
-pub(crate) const MAX_POOL_SCALE: usize = 1024;
+/// Cells along one side of a pooling grid. No weight has this size, so a small file could otherwise
+/// ask for gigabytes of pooled maps.
+pub(crate) const MAX_POOL_SCALE: usize = 64;
 /// Convolutions of the auxiliary head.
 pub(crate) const MAX_AUXILIARY_CONVS: usize = 64;
 /// Hidden channels of an MLP, as a multiple of its input channels.
