@@ -28,13 +28,3 @@ pub(crate) fn run() -> Result<(), Failure> {
         Err(findings.join("\n"))
     }
 }
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_repository_is_tidy() {
-        if let Err(findings) = super::run() {
-            panic!("\n{findings}");
-        }
-    }
-}
