@@ -82,6 +82,10 @@ Examples:
 /// Label every pixel of photos: a mask, an overlay and a table of classes for each
 #[derive(Args, Debug)]
 #[command(after_help = SEGMENT_AFTER)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(crate) struct SegmentArgs {
     /// Photos, folders of photos, or quoted patterns such as 'photos/*.jpg'
     ///
@@ -181,7 +185,7 @@ Example:
         json: bool,
     },
     Info(InfoArgs),
-    /// Download a model into the cache that Python's huggingface_hub shares, and print its folder
+    /// Download a model into the cache that Python shares, and print its folder
     #[command(after_help = "\
 A download that breaks off goes on where it stopped. The usual variables are heeded: HF_HOME, \
 HF_HUB_CACHE, HF_ENDPOINT for mirrors, HF_TOKEN, HF_HUB_OFFLINE.

@@ -17,7 +17,7 @@ pub(crate) struct Console {
 }
 
 impl Console {
-    pub(crate) fn new(verbosity: &Verbosity) -> Self {
+    pub(crate) fn new(verbosity: Verbosity) -> Self {
         Self {
             quiet: verbosity.quiet,
             verbose: verbosity.verbose,

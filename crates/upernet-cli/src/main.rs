@@ -17,7 +17,7 @@ use crate::{cli::Cli, console::Console};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let console = Console::new(&cli.verbosity);
+    let console = Console::new(cli.verbosity);
     interrupt::install(console);
     let result = panics::caught(console, || commands::run(cli.verb, console));
     interrupt::finish();

@@ -41,7 +41,7 @@ impl Chosen {
 pub(crate) fn open_folder(model: &str, console: Console) -> Result<ModelFolder, Failure> {
     let mut bar = DownloadBar::new(console);
     let path = source::locate(model, &mut |file, done, total| {
-        bar.advance(file, done, total)
+        bar.advance(file, done, total);
     })?;
     drop(bar);
     let folder = ModelFolder::open(&path)?;
@@ -58,7 +58,7 @@ pub(crate) fn load_segmenter(
     let folder = open_folder(model, console)?;
     let bar = console.share_bar("loading weights");
     let segmenter = Segmenter::load(&folder, &chosen.found.device, |share| {
-        set_share(&bar, share)
+        set_share(&bar, share);
     })?;
     bar.finish_and_clear();
     Ok(segmenter)

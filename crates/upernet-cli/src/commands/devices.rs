@@ -16,7 +16,8 @@ struct Document {
 
 #[derive(Serialize)]
 struct Backend {
-    backend: &'static str,
+    #[serde(rename = "backend")]
+    name: &'static str,
     compiled: bool,
     devices: Vec<String>,
     /// What the driver said if it failed.
@@ -39,7 +40,7 @@ pub(crate) fn run(args: &DevicesArgs) -> Result<(), Failure> {
     for backend in &backends {
         let compiled = if backend.compiled { "yes" } else { "no" };
         table.row([
-            backend.backend.to_owned(),
+            backend.name.to_owned(),
             compiled.to_owned(),
             backend.remark(),
         ]);
@@ -57,7 +58,7 @@ impl Backend {
             .map(|found| found.name)
             .collect();
         Self {
-            backend,
+            name: backend,
             compiled,
             devices,
             message,
@@ -68,7 +69,7 @@ impl Backend {
         match (&self.message, self.devices.as_slice()) {
             (Some(message), _) => format!("none: {message}"),
             (None, []) if self.compiled => "none".to_owned(),
-            (None, []) => format!("build with --features {}", self.backend),
+            (None, []) => format!("build with --features {}", self.name),
             (None, devices) => devices.join(", "),
         }
     }

@@ -1,6 +1,6 @@
 //! Tables for people: columns padded to their widest cell.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// On which side of its column a cell stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,10 +48,11 @@ impl fmt::Display for Table {
                 if !line.is_empty() {
                     line.push_str("  ");
                 }
-                line.push_str(&match align {
-                    Align::Left => format!("{cell:<width$}"),
-                    Align::Right => format!("{cell:>width$}"),
-                });
+                // Writing to a string cannot fail.
+                let _ = match align {
+                    Align::Left => write!(line, "{cell:<width$}"),
+                    Align::Right => write!(line, "{cell:>width$}"),
+                };
             }
             writeln!(formatter, "{}", line.trim_end())?;
         }

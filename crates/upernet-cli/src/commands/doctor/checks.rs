@@ -12,6 +12,9 @@ use crate::failure::Failure;
 /// The backend that is tested against `PyTorch`, and so the one that others are compared with.
 const REFERENCE: &str = "flex";
 
+/// What the reference's networks are compared with.
+const PEER: &str = "ndarray";
+
 /// An operation or a network.
 pub(super) enum Check {
     Operation(&'static Operation),
@@ -29,6 +32,16 @@ pub(super) struct Measured {
 }
 
 impl Measured {
+    fn new(compared_with: &str, [forward, backward]: [f64; 2], allowed: [f64; 2]) -> Self {
+        Self {
+            compared_with: compared_with.to_owned(),
+            forward,
+            backward,
+            allowed_forward: allowed[0],
+            allowed_backward: allowed[1],
+        }
+    }
+
     pub(super) fn is_ok(&self) -> bool {
         self.forward <= self.allowed_forward && self.backward <= self.allowed_backward
     }
@@ -54,58 +67,37 @@ impl Check {
 
     /// Runs the check on a device and on what it is compared with.
     pub(super) fn run(&self, found: &Found) -> Result<Measured, Failure> {
-        let reference = if found.name == REFERENCE {
-            None
-        } else {
-            device::open(REFERENCE).ok()
-        };
+        let device = &found.device;
+        let reference = (found.name != REFERENCE)
+            .then(|| device::open(REFERENCE).ok())
+            .flatten();
         match (self, reference) {
             (Self::Operation(operation), Some(reference)) => {
-                let [forward, backward] = operation.compare(&found.device, &reference);
-                Ok(Self::of_operation(REFERENCE, forward, backward))
+                let found = operation.compare(device, &reference);
+                Ok(Measured::new(REFERENCE, found, [operations::ALLOWED; 2]))
             }
             (Self::Operation(operation), None) => {
-                let [forward, backward] = operation.compare_with_host(&found.device);
-                Ok(Self::of_operation("64-bit sums", forward, backward))
+                let found = operation.compare_with_host(device);
+                Ok(Measured::new(
+                    "64-bit sums",
+                    found,
+                    [operations::ALLOWED; 2],
+                ))
             }
-            (Self::Network(network), reference) => {
-                // Another backend is the better witness than the network itself.
-                let peer = reference.map(|device| (REFERENCE, device));
-                let peer = peer.or_else(|| Some(("ndarray", device::open("ndarray").ok()?)));
-                match peer {
-                    Some((name, peer)) => {
-                        let [forward, backward] = network.compare(&found.device, &peer)?;
-                        Ok(Measured {
-                            compared_with: name.to_owned(),
-                            forward,
-                            backward,
-                            allowed_forward: networks::ALLOWED_FORWARD,
-                            allowed_backward: networks::ALLOWED_BACKWARD,
-                        })
-                    }
-                    None => {
-                        let [forward, backward] = network.compare_with_itself(&found.device)?;
-                        Ok(Measured {
-                            compared_with: "itself: image by image; differences of the loss"
-                                .to_owned(),
-                            forward,
-                            backward,
-                            allowed_forward: networks::ALLOWED_FORWARD,
-                            allowed_backward: networks::ALLOWED_DIFFERENCES,
-                        })
-                    }
+            (Self::Network(network), Some(reference)) => {
+                let found = network.compare(device, &reference)?;
+                Ok(Measured::new(REFERENCE, found, networks::ALLOWED))
+            }
+            (Self::Network(network), None) => {
+                // Another backend is a better witness than the network itself.
+                if let Ok(peer) = device::open(PEER) {
+                    let found = network.compare(device, &peer)?;
+                    return Ok(Measured::new(PEER, found, networks::ALLOWED));
                 }
+                let found = network.compare_with_itself(device)?;
+                let with = "itself: image by image, differences of the loss";
+                Ok(Measured::new(with, found, networks::ALLOWED_WITH_ITSELF))
             }
-        }
-    }
-
-    fn of_operation(compared_with: &str, forward: f64, backward: f64) -> Measured {
-        Measured {
-            compared_with: compared_with.to_owned(),
-            forward,
-            backward,
-            allowed_forward: operations::ALLOWED,
-            allowed_backward: operations::ALLOWED,
         }
     }
 }

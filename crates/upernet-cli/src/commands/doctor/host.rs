@@ -2,7 +2,7 @@
 
 use std::f64::consts::{PI, SQRT_2};
 
-use super::values::labels;
+use super::values::indices;
 
 /// Convolution of `[data, kernel, bias]`, the kernel scaled by one over the root of its fan-in.
 pub(super) fn conv(
@@ -223,20 +223,18 @@ pub(super) fn roll(values: &[f64]) -> Vec<f64> {
 }
 
 /// Labels of two 7 x 9 images of 11 classes, every fifth ignored.
-pub(super) fn pixel_labels() -> Vec<i64> {
-    let labels = labels(7, 2 * 63, 11).into_iter().enumerate();
+pub(super) fn pixel_labels() -> Vec<usize> {
+    let mut labels = indices(7, 2 * 63, 11);
+    labels.iter_mut().step_by(5).for_each(|label| *label = 255);
     labels
-        .map(|(index, label)| if index % 5 == 0 { 255 } else { label })
-        .collect()
 }
 
 pub(super) fn cross_entropy(values: &[f64]) -> Vec<f64> {
     let logarithms = log_softmax(values, [2, 11, 63], 4.0);
-    let counting: Vec<f64> = (pixel_labels().into_iter().enumerate())
-        .filter_map(|(pixel, label)| {
-            let label = usize::try_from(label).ok().filter(|&label| label < 11)?;
-            Some(logarithms[(pixel / 63 * 11 + label) * 63 + pixel % 63])
-        })
+    let labels = pixel_labels().into_iter().enumerate();
+    let counting: Vec<f64> = labels
+        .filter(|&(_, label)| label < 11)
+        .map(|(pixel, label)| logarithms[(pixel / 63 * 11 + label) * 63 + pixel % 63])
         .collect();
     vec![-counting.iter().sum::<f64>() / counting.len() as f64]
 }

@@ -17,7 +17,7 @@ use upernet::{
 
 use super::{
     host,
-    values::{difference, labels, values},
+    values::{difference, indices, to_i64, values},
 };
 
 /// How far an operation may be off.
@@ -124,10 +124,7 @@ fn weights(length: usize) -> Vec<f32> {
 
 /// Places anywhere in a tensor.
 fn sample(length: usize) -> Vec<usize> {
-    let places = labels(98, SAMPLES, length).into_iter();
-    places
-        .filter_map(|place| usize::try_from(place).ok())
-        .collect()
+    indices(98, SAMPLES, length)
 }
 
 fn to_f64(values: &[f32]) -> Vec<f64> {
@@ -166,8 +163,8 @@ fn first<const D: usize>(inputs: &[Tensor<1>], shape: [usize; D]) -> Tensor<D> {
     inputs[0].clone().reshape(shape)
 }
 
-fn int<const D: usize>(values: Vec<i64>, shape: [usize; D], like: &Tensor<1>) -> Tensor<D, Int> {
-    Tensor::from_data(TensorData::new(values, shape), &like.device())
+fn int<const D: usize>(values: Vec<usize>, shape: [usize; D], like: &Tensor<1>) -> Tensor<D, Int> {
+    Tensor::from_data(TensorData::new(to_i64(values), shape), &like.device())
 }
 
 /// Every operation, as the network uses it.
@@ -322,24 +319,23 @@ pub(super) const ALL: [Operation; 24] = [
         name: "gather",
         lengths: &[13 * 7],
         run: |x| {
-            let index = int(labels(5, 21 * 7, 13), [21, 7], &x[0]);
+            let index = int(indices(5, 21 * 7, 13), [21, 7], &x[0]);
             flatten(first(x, [13, 7]).gather(0, index))
         },
         host: |x| {
-            let index = labels(5, 21 * 7, 13).into_iter().enumerate();
+            let index = indices(5, 21 * 7, 13).into_iter().enumerate();
             index
-                .map(|(place, row)| x[0][row as usize * 7 + place % 7])
+                .map(|(place, row)| x[0][row * 7 + place % 7])
                 .collect()
         },
     },
     Operation {
         name: "rows by index",
         lengths: &[25 * 3],
-        run: |x| flatten(first(x, [25, 3]).select(0, int(labels(6, 81, 25), [81], &x[0]))),
+        run: |x| flatten(first(x, [25, 3]).select(0, int(indices(6, 81, 25), [81], &x[0]))),
         host: |x| {
-            let rows = labels(6, 81, 25).into_iter();
-            rows.flat_map(|row| x[0][row as usize * 3..][..3].to_vec())
-                .collect()
+            let rows = indices(6, 81, 25).into_iter();
+            rows.flat_map(|row| x[0][row * 3..][..3].to_vec()).collect()
         },
     },
     Operation {

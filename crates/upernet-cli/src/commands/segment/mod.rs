@@ -150,8 +150,9 @@ impl Run<'_> {
 /// Whether the next photo would fail in the same way: the disk or the device is the trouble.
 fn concerns_all(failure: &Failure) -> bool {
     match failure {
-        Failure::Library(upernet::Error::Backend { .. }) => true,
-        Failure::Library(upernet::Error::Image(pixels::Error::Write { .. })) => true,
+        Failure::Library(
+            upernet::Error::Backend { .. } | upernet::Error::Image(pixels::Error::Write { .. }),
+        ) => true,
         Failure::Library(error) => error.kind() == ErrorKind::DeviceUnavailable,
         _ => false,
     }

@@ -237,6 +237,7 @@ fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` has it")]
 fn spool(error: io::Error) -> Failure {
     Failure::Failed(format!(
         "the list of failures cannot be kept on disk: {error}"

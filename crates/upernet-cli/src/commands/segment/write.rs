@@ -100,10 +100,13 @@ impl Drop for OutFolder<'_> {
     }
 }
 
+/// What writes a file's content.
+type Fill<'a> = Box<dyn FnMut(&mut dyn Write) -> io::Result<()> + 'a>;
+
 /// A file to write.
 struct Part<'a> {
     path: &'a Path,
-    fill: Box<dyn FnMut(&mut dyn Write) -> io::Result<()> + 'a>,
+    fill: Fill<'a>,
 }
 
 /// Writes all parts to temporary files before the first gets its name; the last gets its name last.

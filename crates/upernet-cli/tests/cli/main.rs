@@ -1,0 +1,18 @@
+//! The `upernet` command from outside: what it prints, what it writes, and how it ends.
+//!
+//! One binary, since linking burn takes longer than running these tests.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failed unwrap fails the test, as it should"
+)]
+
+mod devices;
+mod forward;
+mod models;
+mod processes;
+mod refused_models;
+mod refused_photos;
+mod segment;
+mod support;
+mod text;

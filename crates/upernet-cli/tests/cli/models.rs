@@ -1,0 +1,91 @@
+//! `models`: the table, one model's facts, and the way to the hub.
+
+use serde_json::json;
+
+use crate::support::{Place, run, tiny};
+
+#[test]
+fn ls_lists_what_is_published() {
+    let table = run(["models", "ls"]).succeeded().stdout;
+    assert_eq!(table.lines().count(), 10, "a heading and nine models");
+    assert!(table.contains("openmmlab/upernet-convnext-xlarge"));
+    let json = run(["models", "ls", "--json"]).succeeded().json();
+    assert_eq!(json["models"].as_array().unwrap().len(), 9);
+    assert_eq!(json["models"][0]["id"], "openmmlab/upernet-swin-tiny");
+    assert!((json["models"][0]["miou"].as_f64().unwrap() - 44.41).abs() < 1e-9);
+}
+
+#[test]
+fn info_accounts_for_every_key() {
+    let text = run(["models", "info", &tiny()]).succeeded().stdout;
+    assert!(text.contains("ConvNeXt, depths 1, 1, 2, 1"), "{text}");
+    assert!(text.contains("5: Sky, Road, Tree, Car, Building"), "{text}");
+    assert!(
+        text.contains("151 applied, 0 ignored, 0 missing, 0 unexpected"),
+        "{text}"
+    );
+    let verbose = run(["models", "info", &tiny(), "-v"]).succeeded().stdout;
+    assert!(verbose.contains("decode_head.classifier.bias"), "{verbose}");
+
+    let json = run(["models", "info", &tiny(), "--json", "--size", "64x96"])
+        .succeeded()
+        .json();
+    assert_eq!(json["backbone"], "convnext");
+    assert_eq!(json["size"], json!([64, 96]));
+    assert_eq!(json["keys"]["complete"], true);
+    assert_eq!(json["keys"]["applied"].as_array().unwrap().len(), 151);
+    let larger = run(["models", "info", &tiny(), "--json", "--size", "128x192"])
+        .succeeded()
+        .json();
+    assert!(larger["macs"].as_u64().unwrap() > 3 * json["macs"].as_u64().unwrap());
+    assert_eq!(larger["parameters"], json["parameters"]);
+}
+
+#[test]
+fn info_reports_what_is_missing_and_fails() {
+    let place = Place::new();
+    let model = place.model("tiny", |config| config["auxiliary_num_convs"] = json!(2));
+    let ended = run(["models", "info", &model, "--json"]);
+    assert_eq!(ended.code, Some(4));
+    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("weights do not fit config.json"),
+        "{}",
+        ended.stderr
+    );
+    let keys = &ended.json()["keys"];
+    assert_eq!(keys["complete"], false);
+    let missing = keys["missing"].as_array().unwrap();
+    assert!(
+        missing
+            .iter()
+            .any(|key| key == "auxiliary_head.convs.1.conv.weight"),
+        "{missing:?}"
+    );
+}
+
+#[test]
+fn sizes_that_make_no_sense_are_usage_errors() {
+    for size in ["512", "0x512", "512x", "1e9x1"] {
+        assert_eq!(
+            run(["models", "info", &tiny(), "--size", size]).code,
+            Some(2),
+            "{size}"
+        );
+    }
+}
+
+#[cfg(feature = "hub")]
+#[test]
+fn pull_says_what_the_cache_lacks_when_offline() {
+    let ended = run(["models", "pull", "openmmlab/upernet-swin-tiny"]);
+    assert_eq!(ended.stdout, "");
+    assert_ne!(ended.code, Some(0));
+    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("offline mode is on"),
+        "{}",
+        ended.stderr
+    );
+    run(["models", "pull", "not an id"]).refused(2, "not an id");
+}
