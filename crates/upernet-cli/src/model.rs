@@ -40,12 +40,15 @@ impl Chosen {
 /// Finds a model folder, downloading it if it is on the hub.
 pub(crate) fn open_folder(model: &str, console: Console) -> Result<ModelFolder, Failure> {
     let mut bar = DownloadBar::new(console);
-    let path = source::locate(model, &mut |file, done, total| {
+    let located = source::locate(model, &mut |file, done, total| {
         bar.advance(file, done, total);
     })?;
     drop(bar);
-    let folder = ModelFolder::open(&path)?;
-    console.detail(&format!("model: {}", path.display()));
+    if located.unconfirmed {
+        console.note("the hub cannot be reached; this is the model that the cache has");
+    }
+    let folder = ModelFolder::open(&located.path)?;
+    console.detail(&format!("model: {}", located.path.display()));
     Ok(folder)
 }
 

@@ -40,11 +40,14 @@ pub struct Segmenter {
 impl Segmenter {
     /// Opens a model by path or, with the `hub` feature, by hub id, and loads it onto `device`.
     ///
+    /// If the hub cannot be reached and the cache has the model, that is taken;
+    /// [`source::locate`] and [`load`](Self::load) tell the two apart.
+    ///
     /// # Errors
     ///
     /// Returns an error that names the file if the model is not there, malformed, or not supported.
     pub fn open(model: &str, device: &Device) -> Result<Self, Error> {
-        let path = source::locate(model, &mut |_, _, _| {})?;
+        let path = source::locate(model, &mut |_, _, _| {})?.path;
         Self::load(&ModelFolder::open(&path)?, device, |_| {})
     }
 

@@ -4,6 +4,17 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 
+/// Where a model was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Located {
+    /// Its folder or weight file.
+    pub path: PathBuf,
+    /// Whether the hub, which may have a newer one, could not be asked and a cached copy is used.
+    /// Whoever shows results should say so.
+    pub unconfirmed: bool,
+}
+
 /// Finds the folder or weight file of a model.
 ///
 /// `model` is a path, or, with the `hub` feature, an id such as `openmmlab/upernet-swin-tiny`, perhaps
@@ -17,18 +28,21 @@ use crate::Error;
 pub fn locate(
     model: &str,
     progress: &mut dyn FnMut(&str, u64, Option<u64>),
-) -> Result<PathBuf, Error> {
+) -> Result<Located, Error> {
     let path = Path::new(model);
     if path.exists() {
-        Ok(path.to_owned())
+        Ok(Located {
+            path: path.to_owned(),
+            unconfirmed: false,
+        })
     } else {
         pull(model, progress)
     }
 }
 
 #[cfg(feature = "hub")]
-fn pull(model: &str, progress: &mut dyn FnMut(&str, u64, Option<u64>)) -> Result<PathBuf, Error> {
-    use upernet_hf::hub::{HubOptions, ModelId, pull};
+fn pull(model: &str, progress: &mut dyn FnMut(&str, u64, Option<u64>)) -> Result<Located, Error> {
+    use upernet_hf::hub::{HubOptions, ModelId, Origin, pull};
 
     if !ModelId::looks_like(model) {
         let hint = "there is no such path, and it is no hub id (OWNER/NAME)";
@@ -38,16 +52,20 @@ fn pull(model: &str, progress: &mut dyn FnMut(&str, u64, Option<u64>)) -> Result
         });
     }
     let mut progress = |file: &str, done: u64, total: Option<u64>| progress(file, done, total);
-    Ok(pull(
+    let pulled = pull(
         &ModelId::parse(model)?,
         &HubOptions::from_env()?,
         &mut progress,
-    )?
-    .folder)
+    )?;
+    let unconfirmed = pulled.origin == Origin::Unconfirmed;
+    Ok(Located {
+        path: pulled.folder,
+        unconfirmed,
+    })
 }
 
 #[cfg(not(feature = "hub"))]
-fn pull(model: &str, _progress: &mut dyn FnMut(&str, u64, Option<u64>)) -> Result<PathBuf, Error> {
+fn pull(model: &str, _progress: &mut dyn FnMut(&str, u64, Option<u64>)) -> Result<Located, Error> {
     let hint = "there is no such path, and this build cannot use the hub (feature `hub`)";
     Err(Error::NoSuchModel {
         name: model.to_owned(),
