@@ -29,12 +29,17 @@ pub(crate) fn caught<T>(
     }));
     // What the action was working on is dropped with it.
     panic::catch_unwind(AssertUnwindSafe(action)).unwrap_or_else(|_| {
-        let first = FIRST.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let message = first.unwrap_or_else(|| "no message".to_owned());
+        let message = take_message();
         Err(Failure::Failed(format!(
             "the backend panicked: {message}; see `upernet doctor`, or use another --device"
         )))
     })
+}
+
+/// What the first panic since the last call said.
+pub(crate) fn take_message() -> String {
+    let first = FIRST.lock().unwrap_or_else(PoisonError::into_inner).take();
+    first.unwrap_or_else(|| "no message".to_owned())
 }
 
 /// The panic's message, and where it came from.
@@ -43,5 +48,23 @@ fn describe(info: &PanicHookInfo<'_>) -> String {
     match info.location() {
         Some(location) => format!("{message} ({}:{})", location.file(), location.line()),
         None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Verbosity;
+
+    #[test]
+    fn a_panic_becomes_a_failure_with_its_message() {
+        let console = Console::new(Verbosity::default());
+        let failure = caught::<()>(console, || panic!("no memory on the card")).expect_err("it");
+        let message = failure.to_string();
+        assert!(
+            message.contains("panicked: no memory on the card ("),
+            "{message}"
+        );
+        assert!(caught(console, || Ok(1)).is_ok());
     }
 }

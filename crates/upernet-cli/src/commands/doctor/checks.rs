@@ -101,3 +101,49 @@ impl Check {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A device of another name is compared with flex; if it is flex, nothing may differ.
+    #[test]
+    fn a_device_is_compared_with_the_reference() {
+        let device = device::open(REFERENCE).expect("in every test build");
+        let found = Found {
+            name: "another".to_owned(),
+            device,
+        };
+        for name in ["convolution 3x3", "gather", "ConvNeXt UPerNet"] {
+            let check = Check::named(name).expect("it exists");
+            let measured = check.run(&found).expect("it runs");
+            assert_eq!(measured.compared_with, REFERENCE);
+            assert!(
+                measured.is_ok() && measured.forward == 0.0,
+                "{name}: {measured:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_off_fails() {
+        for found in [
+            [2e-4, 0.0],
+            [0.0, 2e-4],
+            [f64::INFINITY, 0.0],
+            [0.0, f64::NAN],
+        ] {
+            assert!(
+                !Measured::new("flex", found, [1e-4; 2]).is_ok(),
+                "{found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let names: Vec<&str> = Check::all().iter().map(Check::name).collect();
+        let unique: std::collections::HashSet<_> = names.iter().collect();
+        assert_eq!(unique.len(), names.len());
+    }
+}

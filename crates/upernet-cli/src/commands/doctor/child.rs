@@ -2,8 +2,8 @@
 
 use std::{
     env,
-    io::Read,
-    process::{Command, ExitStatus, Stdio},
+    io::{self, Read},
+    process::{Child, Command, ExitStatus, Stdio},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -29,7 +29,7 @@ pub(super) enum Outcome {
 pub(super) fn run(check: &str, device: &str, limit: Duration) -> Result<Outcome, Failure> {
     let failed = |error| Failure::Failed(format!("a check cannot be started: {error}"));
     let program = env::current_exe().map_err(failed)?;
-    let mut child = Command::new(program)
+    let child = Command::new(program)
         .args(["--quiet", "doctor", "--device", device, "--only", check])
         .env_remove("RUST_BACKTRACE")
         .stdin(Stdio::null())
@@ -37,12 +37,17 @@ pub(super) fn run(check: &str, device: &str, limit: Duration) -> Result<Outcome,
         .stderr(Stdio::piped())
         .spawn()
         .map_err(failed)?;
+    watch(child, limit).map_err(failed)
+}
+
+/// Waits for a process, but no longer than `limit`.
+fn watch(mut child: Child, limit: Duration) -> io::Result<Outcome> {
     // Read as it comes, so that a talkative driver never waits for a full pipe.
     let stdout = child.stdout.take().map(read);
     let stderr = child.stderr.take().map(read);
     let start = Instant::now();
     let status = loop {
-        if let Some(status) = child.try_wait().map_err(failed)? {
+        if let Some(status) = child.try_wait()? {
             break status;
         }
         if start.elapsed() > limit {
@@ -104,6 +109,26 @@ mod tests {
         assert!(matches!(crashed, Outcome::Ended(how) if how == "crashed (signal 11)"));
         let failed = outcome(ExitStatus::from_raw(256), "", "noise\nerror: no memory\n");
         assert!(matches!(failed, Outcome::Failed(message) if message == "no memory"));
+    }
+
+    fn shell(script: &str) -> Child {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", script])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.spawn().expect("every Unix has a shell")
+    }
+
+    #[test]
+    fn a_process_that_hangs_is_ended_and_one_that_crashes_is_survived() {
+        let hanging = watch(shell("exec sleep 60"), Duration::from_millis(50)).expect("watched");
+        assert!(matches!(hanging, Outcome::Ended(how) if how.starts_with("timed out after")));
+        let crashing = watch(shell("kill -SEGV $$"), Duration::from_mins(1)).expect("watched");
+        assert!(matches!(crashing, Outcome::Ended(how) if how == "crashed (signal 11)"));
+        let talkative = "head -c 1000000 /dev/zero >&2; echo >&2; echo 'error: done' >&2; exit 1";
+        let talkative = watch(shell(talkative), Duration::from_mins(1)).expect("watched");
+        assert!(matches!(talkative, Outcome::Failed(message) if message == "done"));
     }
 
     #[test]

@@ -102,7 +102,7 @@ fn text(
     let [height, width] = size;
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
-        let _ = writeln!(text, "{name:<12}  {value}");
+        let _ = writeln!(text, "{name:<13}  {value}");
     };
     line("backbone", backbone(config));
     line("head", head(config));

@@ -2,15 +2,14 @@
 
 use std::{
     panic,
-    path::Path,
+    path::{Path, PathBuf},
     sync::mpsc::SyncSender,
     time::{Duration, Instant},
 };
 
 use upernet::pixels::{DecodeLimits, image::RgbImage, read_image};
 
-use super::plan::Work;
-use crate::failure::Failure;
+use crate::{failure::Failure, panics};
 
 /// A photo, or why there is none.
 #[derive(Debug)]
@@ -20,10 +19,10 @@ pub(super) struct Decoded {
 }
 
 /// Decodes all photos in order, until nobody listens any more.
-pub(super) fn all(work: &[Work], sender: &SyncSender<Decoded>) {
-    for work in work {
+pub(super) fn all(photos: &[PathBuf], sender: &SyncSender<Decoded>) {
+    for photo in photos {
         let start = Instant::now();
-        let photo = decode(&work.input);
+        let photo = decode(photo);
         if sender
             .send(Decoded {
                 photo,
@@ -39,6 +38,9 @@ pub(super) fn all(work: &[Work], sender: &SyncSender<Decoded>) {
 fn decode(path: &Path) -> Result<RgbImage, Failure> {
     // A decoder that trips over one file in a million must not end the run.
     let photo = panic::catch_unwind(|| read_image(path, &DecodeLimits::default()));
-    let crashed = |_| Failure::BadData(format!("{}: the decoder crashed", path.display()));
+    let crashed = |_| {
+        let (path, message) = (path.display(), panics::take_message());
+        Failure::BadData(format!("{path}: the decoder crashed: {message}"))
+    };
     Ok(photo.map_err(crashed)??)
 }

@@ -10,7 +10,7 @@ mod plan;
 mod report;
 mod write;
 
-use std::{sync::mpsc, thread, time::Instant};
+use std::{fmt::Write as _, path::PathBuf, sync::mpsc, thread, time::Instant};
 
 use indicatif::ProgressBar;
 use upernet::{ErrorKind, Segmenter, pixels};
@@ -25,6 +25,7 @@ use crate::{
     cli::SegmentArgs,
     console::Console,
     failure::{Code, Failure},
+    interrupt,
     model::{Chosen, load_segmenter},
 };
 
@@ -41,12 +42,12 @@ pub(crate) fn run(args: &SegmentArgs, console: Console) -> Result<(), Failure> {
         console.note(&format!("{} photos are done already", plan.done));
     }
     let mut report = Report::new(args, &chosen.found.name)?;
-    if plan.work.is_empty() {
+    if plan.photos.is_empty() {
         return report.finish();
     }
     let segmenter = load_segmenter(&args.model, &chosen, console)?;
     let message = format!("segmenting on {}", chosen.found.name);
-    let bar = console.images_bar(plan.work.len(), message);
+    let bar = console.images_bar(plan.photos.len(), message);
     report.begin()?;
     let run = Run {
         args,
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &SegmentArgs, console: Console) -> Result<(), Failure> {
         bar,
         failures: Failures::default(),
     };
-    run.all(&plan.work)
+    run.all(&plan.photos)
 }
 
 /// A run over many photos.
@@ -74,14 +75,15 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn all(mut self, work: &[Work]) -> Result<(), Failure> {
+    fn all(mut self, photos: &[PathBuf]) -> Result<(), Failure> {
         let (sender, decoded) = mpsc::sync_channel(WAITING_PHOTOS);
         // Dropping the receiver, in a panic too, ends the decoding thread.
         thread::scope(|scope| {
-            scope.spawn(move || decode::all(work, &sender));
-            for (work, decoded) in work.iter().zip(decoded) {
-                let done = self.one(work, decoded);
-                if !self.note(work, done)? {
+            scope.spawn(move || decode::all(photos, &sender));
+            for (index, decoded) in decoded.into_iter().enumerate() {
+                let work = Work::new(&photos[index], self.args);
+                let done = self.one(&work, decoded);
+                if !self.note(&work, done, photos.len() - index - 1)? {
                     break;
                 }
             }
@@ -93,7 +95,7 @@ impl Run<'_> {
     }
 
     /// Segments one photo and writes its files.
-    fn one(&mut self, work: &Work, decoded: Decoded) -> Result<Segmented, Failure> {
+    fn one(&mut self, work: &Work<'_>, decoded: Decoded) -> Result<Segmented, Failure> {
         let photo = decoded.photo?;
         let (prediction, timings) = self.segmenter.predict(&photo)?;
         let start = Instant::now();
@@ -116,8 +118,13 @@ impl Run<'_> {
         Ok(Segmented::new(work, &labels, &self.segmenter, seconds))
     }
 
-    /// Says what became of a photo; returns whether to go on with the next.
-    fn note(&mut self, work: &Work, done: Result<Segmented, Failure>) -> Result<bool, Failure> {
+    /// Says what became of a photo; returns whether to go on with the `left` others.
+    fn note(
+        &mut self,
+        work: &Work<'_>,
+        done: Result<Segmented, Failure>,
+        left: usize,
+    ) -> Result<bool, Failure> {
         let Self {
             console,
             bar,
@@ -135,13 +142,17 @@ impl Run<'_> {
                 Ok(true)
             }
             Err(failure) => {
-                let message = failure.to_string();
-                if !crate::interrupt::is_pending() {
+                let mut message = failure.to_string();
+                let goes_on = !concerns_all(&failure);
+                if !goes_on && left > 0 {
+                    let _ = write!(message, "; stopped, {left} photos were not tried");
+                }
+                if !interrupt::is_pending() {
                     console.error(&message);
                 }
                 failures.add(failure.code());
-                report.failed(&work.input, &message)?;
-                Ok(!concerns_all(&failure))
+                report.failed(work.input, &message)?;
+                Ok(goes_on)
             }
         })
     }

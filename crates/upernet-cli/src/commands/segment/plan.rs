@@ -1,9 +1,10 @@
 //! Which files each photo gives, checked before any work is done.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     ffi::{OsStr, OsString},
     fs,
+    hash::{BuildHasher as _, RandomState},
     path::{Path, PathBuf},
 };
 
@@ -11,8 +12,8 @@ use crate::{cli::SegmentArgs, failure::Failure};
 
 /// A photo and the files it gives.
 #[derive(Debug)]
-pub(super) struct Work {
-    pub(super) input: PathBuf,
+pub(super) struct Work<'a> {
+    pub(super) input: &'a Path,
     pub(super) mask: PathBuf,
     pub(super) overlay: PathBuf,
     /// Only if the logits were asked for.
@@ -22,51 +23,46 @@ pub(super) struct Work {
 /// All photos that are to be segmented.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub(super) work: Vec<Work>,
+    /// Their paths alone, since there may be millions.
+    pub(super) photos: Vec<PathBuf>,
     /// Photos passed over because their results are there.
     pub(super) done: usize,
 }
 
 impl Plan {
     /// Checks that no result would replace another, a photo, or, unasked, a file that is there.
-    pub(super) fn new(args: &SegmentArgs, photos: Vec<PathBuf>) -> Result<Self, Failure> {
+    pub(super) fn new(args: &SegmentArgs, mut photos: Vec<PathBuf>) -> Result<Self, Failure> {
         check_distinct(&photos, &args.out)?;
         check_photos_survive(&photos, &args.out)?;
         check_folder(&args.out)?;
         let total = photos.len();
-        let mut work: Vec<Work> = photos
-            .into_iter()
-            .map(|input| Work::new(input, args))
-            .collect();
         if args.skip_existing {
-            work.retain(|work| !work.files().all(is_there));
+            photos.retain(|photo| !Work::new(photo, args).files().all(is_there));
         } else if !args.force {
-            check_nothing_there(&work)?;
+            check_nothing_there(&photos, args)?;
         }
         Ok(Self {
-            done: total - work.len(),
-            work,
+            done: total - photos.len(),
+            photos,
         })
     }
 
     /// Fails if not one photo is there: no model need be loaded to say so.
     pub(super) fn check_any_exists(&self) -> Result<(), Failure> {
-        match self.work.first() {
-            Some(first) if !self.work.iter().any(|work| is_there(&work.input)) => {
-                let more = and_more(self.work.len());
-                Err(Failure::NotFound(format!(
-                    "{}: no such file{more}",
-                    first.input.display()
-                )))
+        match self.photos.first() {
+            Some(first) if !self.photos.iter().any(is_there) => {
+                let more = and_more(self.photos.len());
+                let first = first.display();
+                Err(Failure::NotFound(format!("{first}: no such file{more}")))
             }
             _ => Ok(()),
         }
     }
 }
 
-impl Work {
-    fn new(input: PathBuf, args: &SegmentArgs) -> Self {
-        let path = |suffix: &str| args.out.join(file_name(&input, suffix));
+impl<'a> Work<'a> {
+    pub(super) fn new(input: &'a Path, args: &SegmentArgs) -> Self {
+        let path = |suffix: &str| args.out.join(file_name(input, suffix));
         Self {
             mask: path(".png"),
             overlay: path("_overlay.png"),
@@ -92,22 +88,31 @@ fn file_name(input: &Path, suffix: &str) -> OsString {
 
 /// Two photos with one name would write one file; so would `a_overlay.jpg` and the overlay of `a.jpg`.
 fn check_distinct(photos: &[PathBuf], out: &Path) -> Result<(), Failure> {
-    let mut owners: HashMap<OsString, &Path> = HashMap::with_capacity(2 * photos.len());
-    for photo in photos {
-        for suffix in [".png", "_overlay.png"] {
-            let name = file_name(photo, suffix);
-            let file = out.join(&name);
-            if let Some(other) = owners.insert(name, photo) {
+    // Hashes stand for names, of which there may be millions; names that share one are compared.
+    let hasher = RandomState::new();
+    let mut owners: HashMap<u64, usize> = HashMap::with_capacity(2 * photos.len());
+    for (index, photo) in photos.iter().enumerate() {
+        for name in mask_and_overlay(photo) {
+            let Some(other) = owners.insert(hasher.hash_one(&name), index) else {
+                continue;
+            };
+            let other = &photos[other];
+            if mask_and_overlay(other).contains(&name) {
+                let (other, photo) = (other.display(), photo.display());
+                let file = out.join(name);
                 return Err(Failure::Usage(format!(
-                    "{} and {} would both be written to {}; segment them into different folders",
-                    other.display(),
-                    photo.display(),
+                    "{other} and {photo} would both be written to {}; segment them into different \
+                     folders",
                     file.display()
                 )));
             }
         }
     }
     Ok(())
+}
+
+fn mask_and_overlay(photo: &Path) -> [OsString; 2] {
+    [".png", "_overlay.png"].map(|suffix| file_name(photo, suffix))
 }
 
 /// With `--force`, a mask could replace the very photo it is made from.
@@ -131,13 +136,13 @@ fn check_photos_survive(photos: &[PathBuf], out: &Path) -> Result<(), Failure> {
             inside.insert(name, photo);
         }
     }
-    let results = photos.iter().flat_map(|photo| {
-        [".png", "_overlay.png", ".safetensors"].map(|suffix| file_name(photo, suffix))
-    });
-    let replaced: HashSet<OsString> = results.collect();
-    match inside.iter().find(|(name, _)| replaced.contains(**name)) {
+    if inside.is_empty() {
+        return Ok(());
+    }
+    let mut results = photos.iter().flat_map(|photo| mask_and_overlay(photo));
+    match results.find_map(|name| inside.get(name.as_os_str())) {
         None => Ok(()),
-        Some((_, photo)) => Err(Failure::Usage(format!(
+        Some(photo) => Err(Failure::Usage(format!(
             "{}: a result would replace this photo; choose another folder than {}",
             photo.display(),
             out.display()
@@ -166,18 +171,21 @@ fn check_folder(out: &Path) -> Result<(), Failure> {
     }
 }
 
-fn check_nothing_there(work: &[Work]) -> Result<(), Failure> {
-    let mut there = work
-        .iter()
-        .flat_map(Work::files)
-        .filter(|file| is_there(file));
-    let Some(first) = there.next() else {
+fn check_nothing_there(photos: &[PathBuf], args: &SegmentArgs) -> Result<(), Failure> {
+    let (mut first, mut count) = (None, 0);
+    for photo in photos {
+        let work = Work::new(photo, args);
+        for file in work.files().filter(|file| is_there(file)) {
+            count += 1;
+            first.get_or_insert_with(|| file.clone());
+        }
+    }
+    let Some(first) = first else {
         return Ok(());
     };
-    let more = and_more(1 + there.count());
+    let (first, more) = (first.display(), and_more(count));
     Err(Failure::Failed(format!(
-        "{}: already exists{more}; use --force to replace results, --skip-existing to keep them",
-        first.display()
+        "{first}: already exists{more}; use --force to replace results, --skip-existing to keep them"
     )))
 }
 

@@ -55,7 +55,7 @@ pub(super) struct Seconds {
 
 impl Segmented {
     pub(super) fn new(
-        work: &Work,
+        work: &Work<'_>,
         labels: &LabelMap,
         segmenter: &Segmenter,
         seconds: Seconds,
@@ -67,7 +67,7 @@ impl Segmented {
             fraction: area.fraction,
         });
         Self {
-            input: text(&work.input),
+            input: text(work.input),
             mask: text(&work.mask),
             overlay: text(&work.overlay),
             logits: work.logits.as_deref().map(text),

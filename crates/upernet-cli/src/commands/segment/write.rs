@@ -37,7 +37,7 @@ impl<'a> OutFolder<'a> {
     /// Unless `force` is set, files that are there are kept, whoever put them there.
     pub(super) fn write(
         &mut self,
-        work: &Work,
+        work: &Work<'_>,
         force: bool,
         mask: &[u8],
         overlay: &[u8],
