@@ -6,6 +6,7 @@
 )]
 
 mod disk;
+mod scene;
 mod server;
 
 use std::{
@@ -20,6 +21,7 @@ use std::{
 };
 
 pub(crate) use disk::{assert_whole, blobs, digest, repo_folder, tag_of};
+pub(crate) use scene::{CONFIG, LENGTH, Scene, WEIGHTS, all, from};
 use upernet_hf::hub::{HubOptions, ModelId};
 
 /// The one model of the fake hub.
