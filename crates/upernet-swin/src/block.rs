@@ -87,3 +87,36 @@ impl SwinBlock {
         .slice([0..batch, 0..height, 0..width, 0..channels])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Distribution;
+
+    use super::*;
+
+    /// Runs a block that drops practically every branch that it may drop.
+    fn run(rule: DropPathRule) -> [Tensor<4>; 2] {
+        let device = Device::flex().autodiff();
+        device.seed(2);
+        let config = SwinConfig::new()
+            .with_embed_dim(8)
+            .with_num_heads(vec![2, 2, 2, 2])
+            .with_drop_path_rule(rule);
+        let block = SwinBlock::new(&config, 0, 1, 0.999_999, &device);
+        let x = Tensor::random([3, 5, 6, 8], Distribution::Normal(0.0, 1.0), &device);
+        [x.clone(), block.forward(x)]
+    }
+
+    #[test]
+    fn upstream_drops_the_attention_alone() {
+        let [x, y] = run(DropPathRule::AttentionOnly);
+        let changed: f32 = (y - x).abs().max().into_scalar();
+        assert!(changed > 0.0, "the MLP's branch is there");
+    }
+
+    #[test]
+    fn the_papers_rule_drops_the_mlp_too() {
+        let [x, y] = run(DropPathRule::BothBranches);
+        y.into_data().assert_eq(&x.into_data(), true);
+    }
+}

@@ -1,0 +1,108 @@
+//! Fresh weights against Hugging Face's rules (`_init_weights` of `transformers` 5.23): normal weights
+//! of `initializer_range`, zero bias and bias tables, norms at one, layer scale at its value.
+
+use burn::{
+    module::{Module, ModuleVisitor, Param},
+    tensor::{Device, Tensor},
+};
+use upernet_nn::initializer;
+use upernet_zoo::{
+    build,
+    hf::config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfSwinConfig},
+    hub_parameters,
+};
+
+const LAYER_SCALE: f32 = 0.25;
+
+fn configs() -> [HfConfig; 2] {
+    let swin = HfBackboneConfig::Swin(HfSwinConfig {
+        embed_dim: 32,
+        depths: vec![1, 1, 1, 1],
+        num_heads: vec![2, 2, 2, 2],
+        use_absolute_embeddings: true,
+        image_size: 64,
+        out_stages: vec![1, 2, 3, 4],
+        ..HfSwinConfig::default()
+    });
+    let convnext = HfBackboneConfig::ConvNext(HfConvNextConfig {
+        hidden_sizes: vec![32, 48, 64, 96],
+        depths: vec![1, 1, 1, 1],
+        layer_scale_init_value: f64::from(LAYER_SCALE),
+        out_stages: vec![1, 2, 3, 4],
+        ..HfConvNextConfig::default()
+    });
+    [swin, convnext].map(|backbone| {
+        let mut config = HfConfig::new(backbone);
+        config.hidden_size = 64;
+        config.auxiliary_channels = 32;
+        config
+    })
+}
+
+/// Every value that a parameter starts with, if all are the same.
+fn constant(key: &str) -> Option<f32> {
+    let name = key.rsplit('.').next().unwrap_or_default();
+    let is_norm = [
+        "norm.",
+        "layernorm",
+        "batch_norm.",
+        "hidden_states_norms.",
+        "layer.0.",
+    ]
+    .iter()
+    .any(|part| key.contains(part));
+    match name {
+        "bias"
+        | "relative_position_bias_table"
+        | "position_embeddings"
+        | "running_mean"
+        | "num_batches_tracked" => Some(0.0),
+        "running_var" => Some(1.0),
+        "layer_scale_parameter" => Some(LAYER_SCALE),
+        "weight" if is_norm => Some(1.0),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_parameter_starts_as_upstreams_does() {
+    struct Collect(Vec<Vec<f32>>);
+    impl ModuleVisitor for Collect {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.push(
+                param
+                    .val()
+                    .into_data()
+                    .try_to_vec()
+                    .expect("f32 parameters"),
+            );
+        }
+    }
+    for config in configs() {
+        let device = Device::flex();
+        device.seed(8);
+        let model = build(&config, &device).expect("supported");
+        initializer::draw_all(&model);
+        let mut collect = Collect(Vec::new());
+        model.visit(&mut collect);
+        for (parameter, values) in hub_parameters(&model, &config).iter().zip(collect.0) {
+            let key = parameter.key();
+            if let Some(expected) = constant(key) {
+                let all = values
+                    .iter()
+                    .all(|value| value.to_bits() == expected.to_bits());
+                assert!(all, "{key} is not {expected} throughout");
+                continue;
+            }
+            let count = values.len() as f32;
+            let mean = values.iter().sum::<f32>() / count;
+            let std = (values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / count).sqrt();
+            // Five standard errors of mean and deviation of a normal sample of this size.
+            let slack = 5.0 * 0.02 / count.sqrt();
+            assert!(
+                mean.abs() < slack && (std - 0.02).abs() < slack,
+                "{key}: {mean}, {std}"
+            );
+        }
+    }
+}
