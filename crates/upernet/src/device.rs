@@ -3,8 +3,10 @@
 //! Nothing falls back: a device that is not compiled in or not there is an error that lists those
 //! that are. `auto` is the only name that chooses, and whoever asks for it should say what it chose.
 
-use std::{env, fmt, panic};
+use std::{cell::Cell, env, fmt, panic, sync::Once};
 
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+use burn::tensor::DeviceKind;
 use burn::tensor::{Device, DeviceType};
 
 /// A device that can be opened.
@@ -43,6 +45,24 @@ pub enum DeviceError {
     },
 }
 
+impl Found {
+    /// Whether this is a graphics driver that computes on the processor, such as Mesa's lavapipe.
+    ///
+    /// Many machines without a GPU have one, since desktops draw with it.
+    #[must_use]
+    pub fn is_software(&self) -> bool {
+        match self.name.split(':').next() {
+            #[cfg(feature = "wgpu")]
+            Some("wgpu") => self.device == Device::wgpu(DeviceKind::Cpu),
+            #[cfg(feature = "vulkan")]
+            Some("vulkan") => self.device == Device::vulkan(DeviceKind::Cpu),
+            #[cfg(feature = "metal")]
+            Some("metal") => self.device == Device::metal(DeviceKind::Cpu),
+            _ => false,
+        }
+    }
+}
+
 /// Every backend this project knows, the one that `auto` prefers first.
 pub const BACKENDS: [&str; 8] = [
     "cuda", "rocm", "metal", "vulkan", "wgpu", "flex", "cpu", "ndarray",
@@ -60,7 +80,8 @@ pub fn compiled() -> Vec<&'static str> {
 /// Opens the device of that name: `auto`, `flex`, `ndarray`, `cpu`, `metal`, or `wgpu`, `vulkan`,
 /// `cuda`, `rocm` with an optional `:n` that counts the backend's devices from 0.
 ///
-/// `auto` is the first device found in the order of [`BACKENDS`].
+/// `auto` is the first device found in the order of [`BACKENDS`], graphics drivers that compute on
+/// the processor left aside as long as there is another: they are far slower than flex.
 ///
 /// # Errors
 ///
@@ -88,8 +109,7 @@ pub fn open(name: &str) -> Result<Device, DeviceError> {
 /// As [`open`].
 pub fn find(name: &str) -> Result<Found, DeviceError> {
     if name == "auto" {
-        let first = found().into_iter().next();
-        return first.ok_or_else(|| DeviceError::NotFound {
+        return preferred(found(), Found::is_software).ok_or_else(|| DeviceError::NotFound {
             name: name.to_owned(),
             reason: None,
             available: Vec::new(),
@@ -161,12 +181,32 @@ pub fn enumerate(backend: &str) -> Result<Vec<Found>, String> {
         .collect())
 }
 
+/// The first that is no software driver, or the first of all.
+fn preferred(found: Vec<Found>, is_software: impl Fn(&Found) -> bool) -> Option<Found> {
+    let (drivers, others): (Vec<_>, Vec<_>) = found.into_iter().partition(is_software);
+    others.into_iter().chain(drivers).next()
+}
+
 /// Runs `action`, turning a panic into its message and keeping it off stderr.
+///
+/// The hook is set once and only hides panics of threads that ask for it: hooks belong to the whole
+/// process, so setting and restoring one here would lose messages of other threads.
 fn quietly<T>(action: impl FnOnce() -> T) -> Result<T, String> {
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
+    static HOOK: Once = Once::new();
+    thread_local! {
+        static QUIET: Cell<bool> = const { Cell::new(false) };
+    }
+    HOOK.call_once(|| {
+        let shown = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                shown(info);
+            }
+        }));
+    });
+    QUIET.set(true);
     let result = panic::catch_unwind(panic::AssertUnwindSafe(action));
-    panic::set_hook(hook);
+    QUIET.set(false);
     result.map_err(|payload| {
         let message = payload.downcast_ref::<String>().map(String::as_str);
         let message = message.or_else(|| payload.downcast_ref::<&str>().copied());
@@ -280,6 +320,25 @@ mod tests {
             error.contains("--features cuda") && error.contains("flex"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn software_drivers_are_the_last_choice() {
+        let found = |names: &[&str]| -> Vec<Found> {
+            let named = names.iter().map(|&name| Found {
+                name: name.to_owned(),
+                device: Device::flex(),
+            });
+            named.collect()
+        };
+        let choice = |names| preferred(found(names), |found| found.name.ends_with('s'));
+        let name = |names| choice(names).map(|found| found.name);
+        assert_eq!(
+            name(&["wgpu:s", "vulkan", "flex"]).as_deref(),
+            Some("vulkan")
+        );
+        assert_eq!(name(&["wgpu:s", "vulkan:s"]).as_deref(), Some("wgpu:s"));
+        assert_eq!(name(&[]), None);
     }
 
     #[test]
