@@ -89,3 +89,52 @@ fn pull_says_what_the_cache_lacks_when_offline() {
     );
     run(["models", "pull", "not an id"]).refused(2, "not an id");
 }
+
+/// A model that Python, or an earlier run, has brought into the cache is used by its id.
+#[cfg(feature = "hub")]
+#[test]
+fn a_cached_model_goes_by_its_id() {
+    use std::fs;
+
+    use crate::support::{Ended, command, mask, photo, pytorchs_mask, testdata};
+
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+    let place = Place::new();
+    let repo = "hub/models--someone--tiny";
+    place.file(&format!("{repo}/refs/main"), COMMIT.as_bytes());
+    for name in [
+        "config.json",
+        "model.safetensors",
+        "preprocessor_config.json",
+    ] {
+        let bytes = fs::read(testdata("tiny").join(name)).unwrap();
+        place.file(&format!("{repo}/snapshots/{COMMIT}/{name}"), &bytes);
+    }
+    let cached = |args: &[&str]| {
+        let mut command = command();
+        command.env("HF_HUB_CACHE", place.path("hub")).args(args);
+        Ended::from(command.output().unwrap()).succeeded()
+    };
+    let folder = place.arg(&format!("{repo}/snapshots/{COMMIT}"));
+    assert_eq!(
+        cached(&["models", "pull", "someone/tiny"]).stdout,
+        format!("{folder}\n")
+    );
+    let json = cached(&["models", "pull", "someone/tiny", "--json"]).json();
+    assert_eq!(
+        (&json["commit"], &json["origin"]),
+        (&json!(COMMIT), &json!("offline"))
+    );
+    assert_eq!(json["files"].as_array().unwrap().len(), 3);
+
+    let (photo, out) = (photo(), place.arg("out"));
+    cached(&[
+        "segment",
+        &photo,
+        "--model",
+        "someone/tiny@main",
+        "--out",
+        &out,
+    ]);
+    assert_eq!(mask(&place.path("out/photo.png")), pytorchs_mask());
+}

@@ -107,7 +107,7 @@ impl Run<'_> {
         let overlay = pixels::overlay(&photo, &labels, palette, self.args.opacity)?;
         let overlay = pixels::encode_png(&overlay)?;
         self.out
-            .write(work, self.args.force, &mask, &overlay, &prediction)?;
+            .write(work, self.args, &mask, &overlay, &prediction)?;
         let seconds = Seconds {
             decode: decoded.time.as_secs_f64(),
             preprocess: timings.preprocess.as_secs_f64(),

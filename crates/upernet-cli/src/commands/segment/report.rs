@@ -159,6 +159,8 @@ impl Report {
 }
 
 /// One JSON document, written as it grows: ten million photos take no more memory than one.
+///
+/// Every piece ends its line, so that progress bars and the document can share a terminal.
 pub(super) struct Json {
     stdout: Stdout,
     head: String,
@@ -166,6 +168,7 @@ pub(super) struct Json {
     images: usize,
     /// Failures come after the images, so they wait here.
     failures: SpooledTempFile,
+    failed: usize,
 }
 
 impl Json {
@@ -173,10 +176,11 @@ impl Json {
         let (model, device) = (to_json(&model, false)?, to_json(&device, false)?);
         Ok(Self {
             stdout: Stdout::default(),
-            head: format!("{{\"model\":{model},\"device\":{device},\"images\":["),
+            head: format!("{{\"model\":{model},\"device\":{device},\"images\":[\n"),
             begun: false,
             images: 0,
             failures: tempfile::spooled_tempfile(SPOOL_BYTES),
+            failed: 0,
         })
     }
 
@@ -189,36 +193,24 @@ impl Json {
     }
 
     fn image(&mut self, image: &Segmented) -> Result<(), Failure> {
-        let separator = if self.images == 0 { "\n" } else { ",\n" };
+        let line = element(self.images, image)?;
         self.images += 1;
-        let text = to_json(image, false)?;
-        self.stdout.print(&format!("{separator}{text}"))
+        self.stdout.print(&line)
     }
 
     fn failure(&mut self, input: &Path, error: &str) -> Result<(), Failure> {
-        #[derive(Serialize)]
-        struct Entry<'a> {
-            input: String,
-            error: &'a str,
-        }
-        let text = to_json(
-            &Entry {
-                input: text(input),
-                error,
-            },
-            false,
+        let input = text(input);
+        let line = element(
+            self.failed,
+            &serde_json::json!({"input": input, "error": error}),
         )?;
-        let separator = if self.failures.stream_position().map_err(spool)? == 0 {
-            ""
-        } else {
-            ","
-        };
-        write!(self.failures, "{separator}\n{text}").map_err(spool)
+        self.failed += 1;
+        self.failures.write_all(line.as_bytes()).map_err(spool)
     }
 
     fn finish(&mut self) -> Result<(), Failure> {
         self.begin()?;
-        self.stdout.print("],\"failed\":[")?;
+        self.stdout.print("],\"failed\":[\n")?;
         self.failures.rewind().map_err(spool)?;
         let mut piece = vec![0; 1 << 16];
         loop {
@@ -230,6 +222,12 @@ impl Json {
         }
         self.stdout.print("]}\n")
     }
+}
+
+/// An element of an array, on a line of its own, after `before` others.
+fn element(before: usize, value: &impl Serialize) -> Result<String, Failure> {
+    let separator = if before == 0 { "" } else { "," };
+    Ok(format!("{separator}{}\n", to_json(value, false)?))
 }
 
 /// A path as JSON and terminals can show it.

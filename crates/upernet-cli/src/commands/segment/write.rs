@@ -14,7 +14,7 @@ use upernet::{
 };
 
 use super::plan::Work;
-use crate::{failure::Failure, interrupt};
+use crate::{cli::SegmentArgs, failure::Failure, interrupt};
 
 /// The folder for results; made for the first of them, and taken away if it then stays empty.
 #[derive(Debug)]
@@ -34,11 +34,12 @@ impl<'a> OutFolder<'a> {
 
     /// Writes the files of a photo, the mask last.
     ///
-    /// Unless `force` is set, files that are there are kept, whoever put them there.
+    /// Files that are there are replaced with `--force`, kept with `--skip-existing`, and otherwise an
+    /// error: somebody has put them there since they were looked for.
     pub(super) fn write(
         &mut self,
         work: &Work<'_>,
-        force: bool,
+        args: &SegmentArgs,
         mask: &[u8],
         overlay: &[u8],
         prediction: &Prediction,
@@ -61,11 +62,13 @@ impl<'a> OutFolder<'a> {
             path: &work.mask,
             fill: Box::new(|file| file.write_all(mask)),
         });
-        let overwrite = if force {
+        if args.skip_existing {
+            // An interrupted run may have left some of a photo's files.
+            parts.retain(|part| fs::symlink_metadata(part.path).is_err());
+        }
+        let overwrite = if args.force {
             Overwrite::Replace
         } else {
-            // With --skip-existing an interrupted run may have left some of a photo's files.
-            parts.retain(|part| fs::symlink_metadata(part.path).is_err());
             Overwrite::Refuse
         };
         Ok(write_parts(&mut parts, overwrite)?)
