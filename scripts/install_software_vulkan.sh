@@ -22,6 +22,6 @@ if [[ ${#driver[@]} == 0 ]]; then
     echo 'install_software_vulkan.sh: Mesa is installed but brought no lvp_icd*.json' >&2
     exit 1
 fi
-VK_DRIVER_FILES="${driver[0]}" VK_ICD_FILENAMES="${driver[0]}" vulkaninfo --summary |
+VK_DRIVER_FILES="${driver[0]}" VK_ICD_FILENAMES="${driver[0]}" vulkaninfo --summary 2>/dev/null |
     grep -E 'deviceName|driverInfo|apiVersion'
 echo "driver: ${driver[0]}"
