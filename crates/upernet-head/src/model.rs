@@ -167,6 +167,12 @@ impl<B: Backbone> UperNet<B> {
         &self.backbone
     }
 
+    /// The head that turns the backbone's maps into logits.
+    #[must_use]
+    pub fn decode_head(&self) -> &UperHead {
+        &self.decode_head
+    }
+
     /// Label of pixels that do not count in the loss.
     #[must_use]
     pub fn loss_ignore_index(&self) -> i64 {

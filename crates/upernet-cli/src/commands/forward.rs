@@ -164,10 +164,9 @@ fn compute(
     let [_, _, height, width] = pixel_values.dims();
     let mut results = Results::default();
     let Some(labels) = input.labels else {
-        // The backbone runs twice, since the network hands out either its maps or its logits.
-        let features = model.backbone().forward(pixel_values.clone());
+        let features = model.backbone().forward(pixel_values);
+        let decode_logits = model.decode_head().forward(&features);
         results.add_features(features.into_maps())?;
-        let decode_logits = model.forward_decode(pixel_values);
         results.add("decode_logits", decode_logits.clone())?;
         results.add("logits", resize_bilinear(decode_logits, [height, width]))?;
         return Ok(results.tensors);
