@@ -90,10 +90,10 @@ impl Case {
 /// The folder of golden folders: `UPERNET_GOLDENS`, or the trimmed set of the repository.
 #[must_use]
 pub fn golden_root() -> PathBuf {
-    env::var_os("UPERNET_GOLDENS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/goldens"),
-        PathBuf::from,
-    )
+    // A relative folder is meant from where cargo was called, not from this crate.
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let named = env::var_os("UPERNET_GOLDENS").map(|folder| workspace.join(folder));
+    named.unwrap_or_else(|| workspace.join("testdata/goldens"))
 }
 
 /// Every folder below the root that holds a model, sorted by name.

@@ -14,7 +14,10 @@ const ALLOWED: f32 = 1e-4;
 
 #[test]
 fn goldens_are_pytorchs() {
-    let root = env::var_os("UPERNET_GOLDENS").map_or(testdata("goldens"), Into::into);
+    // A relative folder is meant from where cargo was called, not from this crate.
+    let workspace = testdata("..");
+    let named = env::var_os("UPERNET_GOLDENS").map(|folder| workspace.join(folder));
+    let root = named.unwrap_or_else(|| testdata("goldens"));
     let mut compared = Vec::new();
     for name in names(&root) {
         let folder = root.join(&name);

@@ -11,13 +11,17 @@ pub(crate) fn fixture_path(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// A file of the goldens: below `UPERNET_GOLDENS`, or `testdata/goldens` of the workspace.
+/// A file of the goldens: below `UPERNET_GOLDENS` if that has its case, which a folder of models alone
+/// has not, else below `testdata/goldens` of the workspace.
 pub(crate) fn golden_path(name: &str) -> PathBuf {
-    let folder = std::env::var_os("UPERNET_GOLDENS").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testdata/goldens"),
-        PathBuf::from,
-    );
-    folder.join(name)
+    // A relative folder is meant from where cargo was called, not from this crate.
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let named = std::env::var_os("UPERNET_GOLDENS").map(|folder| workspace.join(folder));
+    let case = Path::new(name).parent().unwrap_or(Path::new(name));
+    named
+        .filter(|folder| folder.join(case).exists())
+        .unwrap_or_else(|| workspace.join("testdata/goldens"))
+        .join(name)
 }
 
 /// The bytes of a file that a test cannot do without.

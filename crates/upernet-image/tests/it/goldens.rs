@@ -1,7 +1,7 @@
 //! The image processor and the post-processing of transformers, from golden folders.
 //!
-//! `UPERNET_GOLDENS` names the folder that holds `preprocess/` and `postprocess/`; without it the
-//! workspace's own `testdata/goldens` is used.
+//! `UPERNET_GOLDENS` names the folder that holds `preprocess/` and `postprocess/`; without it, or where
+//! that folder has none, the workspace's own `testdata/goldens` is used.
 #![allow(
     clippy::unwrap_used,
     reason = "a failed unwrap fails the test, as it should"
