@@ -1,0 +1,231 @@
+//! Swin's attention half-block: `x + projection(attention(LayerNorm(x)))` inside windows.
+//!
+//! Source: Liu et al., *Swin Transformer* (2021), section 3.2, <https://arxiv.org/abs/2103.14030>.
+//!
+//! The map is never rolled, padded, cut or merged. A group of windows is gathered from where its
+//! tokens lie (`windows`), goes through one product for query, key and value, through the heads
+//! (`head`), through the projection, and is added where it came from, all in memory that stays in the
+//! second-level cache. Padded tokens are zeros after the LayerNorm, so their keys and values are the
+//! product's biases; they ask nothing, and so take no part in either product.
+
+mod head;
+mod pixels;
+mod product;
+mod windows;
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use self::{
+    head::{Heads, PADDING, padded_tokens},
+    pixels::SharedPixels,
+    windows::{Token, WindowGrid},
+};
+use super::{
+    gemm::{Epilogue, matmul_tile},
+    layer_norm::layer_norm_row,
+    map::MapSize,
+    packed::PackedMatrix,
+    rows::{Rows, RowsMut},
+    scratch::with_scratch,
+    simd::{self, Simd, WithSimd, load, store},
+};
+
+/// Most tokens of a group of windows: four windows of 7 x 7, a multiple of the product's row block.
+const MAX_GROUP_TOKENS: usize = 196;
+
+/// The weights of one attention half-block, `C` channels.
+#[derive(Clone, Debug)]
+pub(crate) struct WindowAttention {
+    /// Side of a window in tokens.
+    pub(crate) window_size: usize,
+    /// Number of heads; divides `C`.
+    pub(crate) num_heads: usize,
+    /// Of the LayerNorm before, `[C]`.
+    pub(crate) norm_weight: Vec<f32>,
+    /// Of the LayerNorm before, `[C]`.
+    pub(crate) norm_bias: Vec<f32>,
+    /// Of the LayerNorm before.
+    pub(crate) norm_epsilon: f32,
+    /// `[C, 3C]`: query, key, value; the logits' scale is in the query's part.
+    pub(crate) qkv: PackedMatrix,
+    /// `[3C]`, the scale in the query's part too; zeros for a network without.
+    pub(crate) qkv_bias: Vec<f32>,
+    /// `[C, C]`.
+    pub(crate) projection: PackedMatrix,
+    /// `[C]`.
+    pub(crate) projection_bias: Vec<f32>,
+    pub(crate) position_bias: PositionBias,
+}
+
+/// What is added to the logit of every two tokens of a window.
+#[derive(Clone, Debug)]
+pub(crate) struct PositionBias {
+    /// `[heads, L, L rounded up]`, with [`PADDING`] past `L`: a weight of zero.
+    values: Vec<f32>,
+    num_heads: usize,
+    window_size: usize,
+}
+
+impl PositionBias {
+    /// From `[num_heads, L, L]` with the query first, where `L` is `window_size` squared.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `values` has another length.
+    pub(crate) fn new(values: &[f32], num_heads: usize, window_size: usize) -> Self {
+        let tokens = window_size * window_size;
+        assert_eq!(
+            values.len(),
+            num_heads * tokens * tokens,
+            "the position bias is not {num_heads} x {tokens} x {tokens}"
+        );
+        let padded = padded_tokens(tokens);
+        let mut rows = vec![PADDING; num_heads * tokens * padded];
+        for (row, values) in rows.chunks_exact_mut(padded).zip(values.chunks_exact(tokens)) {
+            row[..tokens].copy_from_slice(values);
+        }
+        Self { values: rows, num_heads, window_size }
+    }
+
+    /// `[L, L rounded up]`.
+    fn head(&self, head: usize) -> &[f32] {
+        let length = self.values.len() / self.num_heads;
+        &self.values[head * length..][..length]
+    }
+}
+
+impl WindowAttention {
+    fn channels(&self) -> usize {
+        self.norm_weight.len()
+    }
+
+    /// Adds the half-block's branch to `map`, `[N, H, W, C]`, with windows moved by `shift` tokens.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the weights do not fit each other or the map, or if `shift` is not below the window's
+    /// size.
+    pub(crate) fn add_to(&self, map: &mut [f32], size: MapSize, shift: usize) {
+        let channels = self.channels();
+        self.check();
+        assert!(shift < self.window_size, "a shift of {shift} in windows of {}", self.window_size);
+        assert_eq!(map.len(), size.pixels() * channels, "the map is not {size:?} x {channels}");
+        if map.is_empty() {
+            return;
+        }
+        let grid = WindowGrid::new(size, self.window_size, shift);
+        let groups = grid.groups(group_tokens(size.pixels(), rayon::current_num_threads()));
+        let pixels = SharedPixels::new(map, channels);
+        groups.into_par_iter().for_each(|windows| {
+            let tokens: Vec<Token> = windows.clone().flat_map(|window| grid.tokens(window)).collect();
+            let heads = Heads::new(self);
+            let length = heads.scratch_length() + tokens.len() * 4 * channels;
+            with_scratch(length, |scratch| {
+                simd::dispatch(Group {
+                    attention: self,
+                    grid,
+                    windows,
+                    tokens: &tokens,
+                    heads,
+                    pixels: &pixels,
+                    scratch,
+                });
+            });
+        });
+    }
+
+    fn check(&self) {
+        let channels = self.channels();
+        let size = |matrix: &PackedMatrix| [matrix.k(), matrix.n()];
+        assert_eq!(self.norm_bias.len(), channels, "the norm's bias has another size");
+        assert_eq!(size(&self.qkv), [channels, 3 * channels], "qkv has another size");
+        assert_eq!(self.qkv_bias.len(), 3 * channels, "qkv's bias has another size");
+        assert_eq!(size(&self.projection), [channels; 2], "the projection has another size");
+        assert_eq!(self.projection_bias.len(), channels, "the projection's bias has another size");
+        assert_eq!(
+            [self.position_bias.num_heads, self.position_bias.window_size],
+            [self.num_heads, self.window_size],
+            "the position bias has other heads or windows"
+        );
+        assert!(
+            channels.is_multiple_of(self.num_heads),
+            "{channels} channels do not split into {} heads",
+            self.num_heads
+        );
+    }
+}
+
+/// Tokens of a group so that every thread gets as many groups as any other.
+fn group_tokens(tokens: usize, threads: usize) -> usize {
+    let rounds = tokens.div_ceil(threads * MAX_GROUP_TOKENS).max(1);
+    tokens.div_ceil(threads * rounds)
+}
+
+/// Some windows on one thread.
+struct Group<'a> {
+    attention: &'a WindowAttention,
+    grid: WindowGrid,
+    windows: Range<usize>,
+    /// Of all windows, one after another.
+    tokens: &'a [Token],
+    heads: Heads<'a>,
+    pixels: &'a SharedPixels<'a>,
+    scratch: &'a mut [f32],
+}
+
+impl WithSimd for Group<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { attention, grid, windows, tokens, mut heads, pixels, scratch } = self;
+        let channels = attention.channels();
+        let (scratch, rows) = scratch.split_at_mut(heads.scratch_length());
+        let (rows, qkv) = rows.split_at_mut(tokens.len() * channels);
+
+        for (token, row) in tokens.iter().zip(rows.chunks_exact_mut(channels)) {
+            // SAFETY: a pixel belongs to one window and a window to one group, and within this
+            // thread no other reference to the map lives.
+            let pixel = unsafe { pixels.pixel(token.pixel) };
+            let (weight, bias) = (&attention.norm_weight, &attention.norm_bias);
+            layer_norm_row(simd, pixel, weight, bias, attention.norm_epsilon, row);
+        }
+        product_with_bias(simd, rows, &attention.qkv, &attention.qkv_bias, qkv);
+        heads.run(simd, grid, windows, tokens, qkv, rows, scratch);
+        let projected = &mut qkv[..tokens.len() * channels];
+        let bias = &attention.projection_bias;
+        product_with_bias(simd, rows, &attention.projection, bias, projected);
+        for (token, row) in tokens.iter().zip(projected.chunks_exact(channels)) {
+            // SAFETY: as above.
+            let pixel = unsafe { pixels.pixel(token.pixel) };
+            add(simd, pixel, row);
+        }
+    }
+}
+
+#[inline(always)]
+fn product_with_bias<S: Simd>(
+    simd: S,
+    rows: &[f32],
+    weights: &PackedMatrix,
+    bias: &[f32],
+    out: &mut [f32],
+) {
+    let epilogue = Epilogue { bias: Some(bias), ..Epilogue::default() };
+    let rows = Rows::dense(rows, weights.k());
+    let out = RowsMut::dense(out, weights.n());
+    matmul_tile(simd, rows, weights, 0..weights.num_panels(), epilogue, out);
+}
+
+#[inline(always)]
+fn add<S: Simd>(simd: S, to: &mut [f32], values: &[f32]) {
+    for (to, values) in to.chunks_mut(S::F32_LANES).zip(values.chunks(S::F32_LANES)) {
+        let sum = simd.add_f32s(load(simd, to), load(simd, values));
+        store(simd, to, sum);
+    }
+}
