@@ -5,6 +5,7 @@
 //!
 //! - [`UperNet`]: any [`Backbone`](upernet_nn::Backbone), the decode head, and the auxiliary head.
 //! - [`UperHead`]: fuses the feature maps; [`PyramidPooling`] is its context module.
+//! - [`PreparedUperNet`]: network and head made ready for inference.
 //! - [`FcnHead`]: the auxiliary classifier that helps training.
 //! - [`cross_entropy`]: the loss, with an ignored label.
 //!
@@ -14,11 +15,15 @@ mod fcn_head;
 mod fpn;
 mod loss;
 mod model;
+mod prepared;
+mod prepared_head;
 mod pyramid_pooling;
 mod uper_head;
 
 pub use fcn_head::{FcnHead, FcnHeadConfig};
 pub use loss::cross_entropy;
 pub use model::{AuxiliaryHeadConfig, UperNet, UperNetConfig, UperNetOutput};
+pub use prepared::PreparedUperNet;
+pub use prepared_head::PreparedUperHead;
 pub use pyramid_pooling::{PyramidPooling, PyramidPoolingConfig};
 pub use uper_head::{UperHead, UperHeadConfig};

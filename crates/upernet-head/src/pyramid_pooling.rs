@@ -89,6 +89,14 @@ impl PyramidPooling {
     }
 }
 
+impl PyramidPooling {
+    /// The pool scales, and the convolution of each.
+    pub(crate) fn into_parts(self) -> (Vec<usize>, Vec<ConvModule>) {
+        let blocks = self.blocks.into_iter();
+        blocks.map(|block| (block.scale, block.conv_module)).unzip()
+    }
+}
+
 impl PyramidPoolingBlock {
     fn forward(&self, features: Tensor<4>) -> Tensor<4> {
         self.conv_module

@@ -8,11 +8,12 @@ use burn::{
     nn::conv::{Conv2d, Conv2dConfig},
     tensor::{Device, Tensor},
 };
-use upernet_nn::{ConvModule, ConvModuleConfig, FeaturePyramid, initializer};
+use upernet_nn::{ConvModule, ConvModuleConfig, FeaturePyramid, Precision, initializer};
 
 use crate::{
-    PyramidPooling, PyramidPoolingConfig,
+    PreparedUperHead, PyramidPooling, PyramidPoolingConfig,
     fpn::{to_finest_size, top_down},
+    prepared_head::HeadParts,
 };
 
 /// Configuration of a [`UperHead`].
@@ -126,6 +127,24 @@ impl UperHead {
         self.classifier.forward(self.fpn_bottleneck.forward(fused))
     }
 
+    /// Makes the head ready for inference.
+    ///
+    /// Nothing changes in the result beyond rounding.
+    #[must_use]
+    pub fn prepare(self, precision: Precision) -> PreparedUperHead {
+        let (pool_scales, psp_modules) = self.psp_modules.into_parts();
+        let parts = HeadParts {
+            pool_scales,
+            psp_modules,
+            bottleneck: self.bottleneck,
+            lateral_convs: self.lateral_convs,
+            fpn_convs: self.fpn_convs,
+            fpn_bottleneck: self.fpn_bottleneck,
+            classifier: self.classifier,
+        };
+        PreparedUperHead::new(parts, precision)
+    }
+
     fn pool(&self, coarsest: &Tensor<4>) -> Tensor<4> {
         let mut maps = vec![coarsest.clone()];
         maps.extend(self.psp_modules.forward(coarsest));
@@ -135,6 +154,7 @@ impl UperHead {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::{Distribution, Tolerance};
     use rstest::rstest;
 
     use super::*;
@@ -158,6 +178,29 @@ mod tests {
             .init(&Device::flex());
         let [height, width] = sizes[0];
         assert_eq!(head.forward(&features(sizes)).dims(), [2, 6, height, width]);
+    }
+
+    #[rstest]
+    #[case::one_level(&[[9, 7]])]
+    #[case::two_levels(&[[9, 7], [5, 4]])]
+    #[case::four_levels(&[[17, 13], [9, 7], [5, 4], [3, 2]])]
+    #[case::one_cell_at_the_end(&[[17, 13], [9, 7], [5, 4], [3, 2], [1, 1]])]
+    #[case::levels_of_one_size(&[[9, 7], [9, 7], [9, 7]])]
+    fn preparing_changes_nothing_but_rounding(#[case] sizes: &[[usize; 2]]) {
+        let device = Device::flex();
+        let in_channels = (1..=sizes.len()).map(|level| 4 * level).collect();
+        let head = UperHeadConfig::new(in_channels, 6)
+            .with_hidden_size(8)
+            .with_initializer_range(0.2)
+            .init(&device);
+        let maps = sizes.iter().enumerate().map(|(level, &[height, width])| {
+            let dims = [2, 4 * (level + 1), height, width];
+            Tensor::random(dims, Distribution::Normal(0.0, 1.0), &device)
+        });
+        let features = FeaturePyramid::new(maps.collect());
+        let expected = head.forward(&features).into_data();
+        let actual = head.prepare(Precision::F32).forward(features).into_data();
+        actual.assert_approx_eq::<f32>(&expected, Tolerance::rel_abs(1e-3, 1e-4));
     }
 
     #[test]

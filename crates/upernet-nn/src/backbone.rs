@@ -2,7 +2,7 @@
 
 use burn::{module::Module, tensor::Tensor};
 
-use crate::FeaturePyramid;
+use crate::{FeaturePyramid, Precision, PreparedBackbone, prepared::Unprepared};
 
 /// A network that turns an image into a [`FeaturePyramid`].
 ///
@@ -78,6 +78,19 @@ pub trait Backbone: Module {
     /// The default is 1: any image will do.
     fn min_size(&self) -> usize {
         1
+    }
+
+    /// Makes the backbone ready for inference: lays its weights out for the kernels of its device.
+    ///
+    /// Nothing changes in the result beyond rounding. The default returns the backbone as it is, with
+    /// which every network above it works.
+    #[must_use]
+    fn prepare(self, precision: Precision) -> Box<dyn PreparedBackbone>
+    where
+        Self: Sync + 'static,
+    {
+        let _ = precision;
+        Box::new(Unprepared(self))
     }
 }
 

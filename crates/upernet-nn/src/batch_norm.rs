@@ -90,13 +90,18 @@ impl BatchNorm2d {
 
     /// One multiplication and one addition per value: scale and shift are combined per channel first.
     fn forward_running(&self, input: Tensor<4>) -> Tensor<4> {
-        let device = input.device();
         let channels = self.weight.val().dims()[0];
-        let mean = self.running_mean.value().to_device(&device);
-        let var = self.running_var.value().to_device(&device);
+        let (scale, shift) = self.scale_and_shift(&input.device());
+        input * scale.reshape([1, channels, 1, 1]) + shift.reshape([1, channels, 1, 1])
+    }
+
+    /// What the layer multiplies by and adds outside training, per channel.
+    pub(crate) fn scale_and_shift(&self, device: &Device) -> (Tensor<1>, Tensor<1>) {
+        let mean = self.running_mean.value().to_device(device);
+        let var = self.running_var.value().to_device(device);
         let scale = self.weight.val() / (var + self.epsilon).sqrt();
         let shift = self.bias.val() - mean * scale.clone();
-        input * scale.reshape([1, channels, 1, 1]) + shift.reshape([1, channels, 1, 1])
+        (scale, shift)
     }
 
     fn forward_batch(&self, input: Tensor<4>, samples: usize) -> Tensor<4> {

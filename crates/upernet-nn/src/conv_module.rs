@@ -33,6 +33,16 @@ pub struct ConvModule {
     batch_norm: BatchNorm2d,
 }
 
+/// A convolution with the batch normalisation after it folded into its weights; the ReLU is left to
+/// whoever computes it.
+#[derive(Clone, Debug)]
+pub struct FoldedConv {
+    /// `[channels out, channels in, kernel_size, kernel_size]`.
+    pub weight: Tensor<4>,
+    /// `[channels out]`.
+    pub bias: Tensor<1>,
+}
+
 impl ConvModuleConfig {
     /// Builds the module on `device`.
     ///
@@ -71,11 +81,25 @@ impl ConvModule {
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         relu(self.batch_norm.forward(self.conv.forward(input)))
     }
+
+    /// Folds the batch normalisation into the convolution, as it acts outside training.
+    #[must_use]
+    pub fn fold(self) -> FoldedConv {
+        let weight = self.conv.weight.into_value();
+        let (scale, shift) = self.batch_norm.scale_and_shift(&weight.device());
+        let [channels] = scale.dims();
+        FoldedConv {
+            weight: weight * scale.reshape([channels, 1, 1, 1]),
+            bias: shift,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::{Distribution, Tolerance};
     use rstest::rstest;
+    use upernet_ops::{Activation, conv3x3};
 
     use super::*;
 
@@ -87,6 +111,30 @@ mod tests {
         let module = ConvModuleConfig::new([3, 4], kernel_size).init(&device);
         let output = module.forward(Tensor::ones([2, 3, 5, 7], &device));
         assert_eq!(output.dims(), [2, 4, 5, 7]);
+    }
+
+    #[test]
+    fn folding_changes_nothing_but_rounding() {
+        let device = Device::flex();
+        let module = ConvModuleConfig::new([3, 4], 3)
+            .with_initializer_range(0.3)
+            .init(&device);
+        // Running statistics, scale and shift that are not those of a fresh layer.
+        let batch = Tensor::random(
+            [2, 3, 5, 7],
+            Distribution::Normal(1.0, 2.0),
+            &device.clone().autodiff(),
+        );
+        let trained = module.train();
+        let _ = trained.forward(batch.clone());
+        let module = trained.valid();
+        let input = batch.inner();
+        let expected = module.forward(input.clone());
+        let folded = module.fold();
+        let output = conv3x3(input, folded.weight, Some(folded.bias), Activation::Relu);
+        output
+            .into_data()
+            .assert_approx_eq::<f32>(&expected.into_data(), Tolerance::absolute(1e-5));
     }
 
     #[test]

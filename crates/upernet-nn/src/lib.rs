@@ -2,11 +2,13 @@
 //!
 //! - [`Backbone`] and [`FeaturePyramid`]: the one interface between a backbone and the heads;
 //!   implement it for a network of your own and it runs under the same head.
+//! - [`PreparedBackbone`]: a backbone made ready for inference.
 //! - [`ConvModule`]: convolution, batch normalisation, ReLU, the unit both heads are made of.
 //! - [`BatchNorm2d`]: batch normalisation whose running statistics follow PyTorch.
 //! - [`LayerNorm2d`]: layer normalisation over the channels of an `[N, C, H, W]` map.
 //! - [`DropPath`]: stochastic depth, with the linear schedule [`drop_path_schedule`].
-//! - [`resize_bilinear`] and [`gelu`]: exact forward and backward on every backend.
+//! - [`resize_bilinear`] and [`gelu`]: exact forward and backward on every backend, from
+//!   `upernet-ops`.
 //! - [`initializer`]: weights as Hugging Face draws them.
 //!
 //! The crate enables no burn backend; the binary that uses it does.
@@ -16,16 +18,15 @@ mod batch_norm;
 mod conv_module;
 mod drop_path;
 mod feature_pyramid;
-mod gelu;
 pub mod initializer;
 mod layer_norm;
-mod resize;
+mod prepared;
 
 pub use backbone::{Backbone, assert_out_stages};
 pub use batch_norm::{BatchNorm2d, BatchNorm2dConfig};
-pub use conv_module::{ConvModule, ConvModuleConfig};
+pub use conv_module::{ConvModule, ConvModuleConfig, FoldedConv};
 pub use drop_path::{DropPath, DropPathConfig, drop_path_schedule};
 pub use feature_pyramid::FeaturePyramid;
-pub use gelu::gelu;
 pub use layer_norm::{LayerNorm2d, LayerNorm2dConfig};
-pub use resize::resize_bilinear;
+pub use prepared::PreparedBackbone;
+pub use upernet_ops::{Precision, gelu, resize_bilinear};

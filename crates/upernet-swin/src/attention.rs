@@ -6,11 +6,12 @@ use burn::{
     tensor::{Device, Tensor, activation::softmax},
 };
 use upernet_nn::initializer;
-
-use crate::{
-    SwinConfig,
+use upernet_ops::{
+    add_mask,
     relative_position::{relative_position_bias, table_rows},
 };
+
+use crate::SwinConfig;
 
 /// Multi-head attention among the tokens of one window, with a bias per offset of two tokens.
 #[derive(Module, Debug)]
@@ -75,14 +76,4 @@ impl WindowAttention {
         self.projection_dropout
             .forward(self.projection.forward(context))
     }
-}
-
-/// Adds the mask of each window to the logits of that window in every image and head.
-fn add_mask(logits: Tensor<4>, mask: Tensor<3>) -> Tensor<4> {
-    let [all_windows, num_heads, tokens, _] = logits.dims();
-    let [num_windows, ..] = mask.dims();
-    let images = all_windows / num_windows;
-    let logits = logits.reshape([images, num_windows, num_heads, tokens, tokens]);
-    let mask = mask.reshape([1, num_windows, 1, tokens, tokens]);
-    (logits + mask).reshape([all_windows, num_heads, tokens, tokens])
 }

@@ -8,15 +8,11 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use upernet_nn::{DropPath, DropPathConfig};
-
-use crate::{
-    DropPathRule, SwinConfig,
-    attention::WindowAttention,
-    mlp::Mlp,
-    window::{
-        pad_to_multiple, shift_back, shift_forward, shift_mask, window_partition, window_reverse,
-    },
+use upernet_ops::window::{
+    pad_to_multiple, shift_back, shift_forward, shift_mask, window_partition, window_reverse,
 };
+
+use crate::{DropPathRule, SwinConfig, attention::WindowAttention, mlp::Mlp};
 
 #[derive(Module, Debug)]
 pub(crate) struct SwinBlock {

@@ -18,9 +18,7 @@ mod config;
 mod mlp;
 mod patch_embedding;
 mod patch_merging;
-mod relative_position;
 mod stage;
-mod window;
 
 pub use backbone::Swin;
 pub use config::{DropPathRule, SwinConfig};

@@ -11,8 +11,9 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use upernet_nn::initializer;
+use upernet_ops::window::pad_to_multiple;
 
-use crate::{SwinConfig, window::pad_to_multiple};
+use crate::SwinConfig;
 
 /// Cuts the image into patches, embeds each and normalises it.
 #[derive(Module, Debug)]

@@ -8,8 +8,9 @@ use burn::{
     tensor::{Device, Tensor, s},
 };
 use upernet_nn::initializer;
+use upernet_ops::window::pad_to_multiple;
 
-use crate::{SwinConfig, window::pad_to_multiple};
+use crate::SwinConfig;
 
 /// Joins each 2 x 2 group of tokens into one with twice the channels.
 #[derive(Module, Debug)]

@@ -2,7 +2,13 @@
 //!
 //! Upstream: `torch.nn.functional.interpolate(mode="bilinear", align_corners=False)`.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Tensor;
+
+use crate::{
+    flex::{self, Map},
+    interpolation,
+    kernels::resize as kernel,
+};
 
 /// Resizes a map bilinearly to `size` = `[height, width]`.
 ///
@@ -27,7 +33,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use upernet_nn::resize_bilinear;
+/// use upernet_ops::resize_bilinear;
 ///
 /// let map = Tensor::<1>::from_floats([0.0, 4.0], &Device::flex()).reshape([1, 1, 1, 2]);
 /// let wide: Vec<f32> = resize_bilinear(map, [1, 4]).into_data().try_to_vec().unwrap();
@@ -41,12 +47,21 @@ pub fn resize_bilinear(input: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
         out_height > 0 && out_width > 0,
         "cannot resize a map to {out_height} x {out_width}"
     );
+    if [height, width] == size {
+        return input;
+    }
+    if flex::takes_kernel(&input) {
+        let input = Map::from_tensor(input);
+        let mut output = Map::zeros([batch, out_height, out_width, channels]);
+        kernel::resize(input.values(), input.dims(), size, output.values_mut());
+        return output.into_tensor();
+    }
     let device = input.device();
     let mut output = input;
     if height != out_height {
         // One matrix serves all N * C planes: [H', H] x [N * C, H, W].
         let planes = output.reshape([batch * channels, height, width]);
-        let rows = interpolation_matrix(height, out_height, &device).unsqueeze::<3>();
+        let rows = interpolation::matrix(height, out_height, &device).unsqueeze::<3>();
         output = rows
             .matmul(planes)
             .reshape([batch, channels, out_height, width]);
@@ -54,7 +69,7 @@ pub fn resize_bilinear(input: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     if width != out_width {
         // All rows of all planes stand below each other: [N * C * H', W] x [W, W'].
         let rows = output.reshape([batch * channels * out_height, width]);
-        let columns = interpolation_matrix(width, out_width, &device).transpose();
+        let columns = interpolation::matrix(width, out_width, &device).transpose();
         output = rows
             .matmul(columns)
             .reshape([batch, channels, out_height, out_width]);
@@ -62,30 +77,36 @@ pub fn resize_bilinear(input: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     output
 }
 
-/// The matrix `[to, from]` that interpolates a line of `from` values to `to` values.
-fn interpolation_matrix(from: usize, to: usize, device: &Device) -> Tensor<2> {
-    let mut matrix = vec![0.0_f32; to * from];
-    for (row, weights) in matrix.chunks_exact_mut(from).enumerate() {
-        let [(low, low_weight), (high, high_weight)] = taps(row, from, to);
-        weights[low] += low_weight;
-        weights[high] += high_weight;
+/// Adds to a map another one, resized bilinearly to its size.
+///
+/// # Shapes
+///
+/// - `finer`, output: `[N, C, H, W]`
+/// - `coarser`: `[N, C, H', W']`
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use upernet_ops::add_resized;
+///
+/// let device = Device::flex();
+/// let sum = add_resized(Tensor::ones([1, 2, 5, 7], &device), Tensor::ones([1, 2, 3, 3], &device));
+/// assert_eq!(sum.dims(), [1, 2, 5, 7]);
+/// assert_eq!(sum.max().into_scalar::<f32>(), 2.0);
+/// ```
+#[must_use]
+pub fn add_resized(finer: Tensor<4>, coarser: Tensor<4>) -> Tensor<4> {
+    let [_, _, height, width] = finer.dims();
+    if flex::takes_kernel(&finer) && flex::takes_kernel(&coarser) {
+        let (mut sum, coarser) = (Map::from_tensor(finer), Map::from_tensor(coarser));
+        let [_, coarser_height, coarser_width, _] = coarser.dims();
+        let dims = sum.dims();
+        let size = [coarser_height, coarser_width];
+        kernel::add_resized(sum.values_mut(), dims, coarser.values(), size);
+        return sum.into_tensor();
     }
-    Tensor::from_data(TensorData::new(matrix, [to, from]), device)
-}
-
-/// The two source positions that output position `position` mixes, with their weights.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the source position is clamped to 0 ..= from - 1 before it becomes an index"
-)]
-fn taps(position: usize, from: usize, to: usize) -> [(usize, f32); 2] {
-    let source = (position as f64 + 0.5) * from as f64 / to as f64 - 0.5;
-    let source = source.clamp(0.0, (from - 1) as f64);
-    let low = source as usize;
-    let high = (low + 1).min(from - 1);
-    let fraction = (source - low as f64) as f32;
-    [(low, 1.0 - fraction), (high, fraction)]
+    finer + resize_bilinear(coarser, [height, width])
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 /// Row of the bias table for every (query, key) pair of a window, `[w^2 * w^2]`, query outermost.
 ///
 /// The table has one row per offset: `(row offset + w - 1) * (2w - 1) + (column offset + w - 1)`.
-pub(crate) fn relative_position_index(window_size: usize, device: &Device) -> Tensor<1, Int> {
+#[must_use]
+pub fn relative_position_index(window_size: usize, device: &Device) -> Tensor<1, Int> {
     let tokens = window_size * window_size;
     let mut index = Vec::with_capacity(tokens * tokens);
     for query in 0..tokens {
@@ -20,12 +21,14 @@ pub(crate) fn relative_position_index(window_size: usize, device: &Device) -> Te
 }
 
 /// Rows of the bias table.
-pub(crate) fn table_rows(window_size: usize) -> usize {
+#[must_use]
+pub fn table_rows(window_size: usize) -> usize {
     (2 * window_size - 1).pow(2)
 }
 
 /// Looks the bias up: `[rows, heads]` table to `[heads, w^2, w^2]`.
-pub(crate) fn relative_position_bias(table: Tensor<2>, window_size: usize) -> Tensor<3> {
+#[must_use]
+pub fn relative_position_bias(table: Tensor<2>, window_size: usize) -> Tensor<3> {
     let [_, num_heads] = table.dims();
     let tokens = window_size * window_size;
     let index = relative_position_index(window_size, &table.device());

@@ -19,7 +19,7 @@ use burn::tensor::{Tensor, activation};
 /// use burn::tensor::{Device, Tensor};
 ///
 /// let x = Tensor::<1>::from_floats([-1.0, 0.0, 2.0], &Device::flex());
-/// let y: Vec<f32> = upernet_nn::gelu(x).into_data().try_to_vec().unwrap();
+/// let y: Vec<f32> = upernet_ops::gelu(x).into_data().try_to_vec().unwrap();
 /// assert!((y[0] + 0.158_655_25).abs() < 1e-6);
 /// assert!((y[2] - 1.954_499_7).abs() < 1e-6);
 /// ```

@@ -10,7 +10,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 const MASKED: f32 = -100.0;
 
 /// Zero-pads two axes of `x` at their end so that each is a multiple of `multiple`.
-pub(crate) fn pad_to_multiple(x: Tensor<4>, axes: [usize; 2], multiple: usize) -> Tensor<4> {
+#[must_use]
+pub fn pad_to_multiple(x: Tensor<4>, axes: [usize; 2], multiple: usize) -> Tensor<4> {
     axes.into_iter().fold(x, |x, axis| {
         let mut dims = x.dims();
         let missing = dims[axis].next_multiple_of(multiple) - dims[axis];
@@ -24,12 +25,14 @@ pub(crate) fn pad_to_multiple(x: Tensor<4>, axes: [usize; 2], multiple: usize) -
 }
 
 /// Moves every token up and left by `shift`, around the border.
-pub(crate) fn shift_back(x: Tensor<4>, shift: usize) -> Tensor<4> {
+#[must_use]
+pub fn shift_back(x: Tensor<4>, shift: usize) -> Tensor<4> {
     rotate(rotate(x, 1, shift), 2, shift)
 }
 
 /// Undoes [`shift_back`].
-pub(crate) fn shift_forward(x: Tensor<4>, shift: usize) -> Tensor<4> {
+#[must_use]
+pub fn shift_forward(x: Tensor<4>, shift: usize) -> Tensor<4> {
     if shift == 0 {
         return x;
     }
@@ -50,7 +53,8 @@ fn rotate(x: Tensor<4>, axis: usize, start: usize) -> Tensor<4> {
 
 /// Cuts `[N, H, W, C]` into windows `[N * num_windows, w * w, C]`, images outermost, windows
 /// row by row. `H` and `W` are multiples of `window_size`.
-pub(crate) fn window_partition(x: Tensor<4>, window_size: usize) -> Tensor<3> {
+#[must_use]
+pub fn window_partition(x: Tensor<4>, window_size: usize) -> Tensor<3> {
     let [batch, height, width, channels] = x.dims();
     let (rows, columns) = (height / window_size, width / window_size);
     x.reshape([batch, rows, window_size, columns, window_size, channels])
@@ -59,7 +63,8 @@ pub(crate) fn window_partition(x: Tensor<4>, window_size: usize) -> Tensor<3> {
 }
 
 /// Puts windows back to `[N, H, W, C]`; undoes [`window_partition`].
-pub(crate) fn window_reverse(
+#[must_use]
+pub fn window_reverse(
     windows: Tensor<3>,
     window_size: usize,
     [height, width]: [usize; 2],
@@ -75,7 +80,8 @@ pub(crate) fn window_reverse(
 
 /// The mask of shifted windows, `[num_windows, w * w, w * w]`: zero where the query and key come from
 /// the same region of the unshifted map, [`MASKED`] else.
-pub(crate) fn shift_mask(
+#[must_use]
+pub fn shift_mask(
     [height, width]: [usize; 2],
     window_size: usize,
     shift: usize,

@@ -1,0 +1,78 @@
+//! Layer normalisation over the channels of a map.
+//!
+//! Source: Ba et al., *Layer Normalization* (2016), <https://arxiv.org/abs/1607.06450>.
+
+use burn::tensor::{Tensor, module};
+
+/// Scale, shift and epsilon of a layer normalisation.
+#[derive(Clone, Debug)]
+pub struct LayerNormWeights {
+    /// `[C]`.
+    pub scale: Tensor<1>,
+    /// `[C]`.
+    pub shift: Tensor<1>,
+    /// Added to the variance before the square root.
+    pub epsilon: f64,
+}
+
+/// Normalises every cell of a map over its channels.
+///
+/// # Shapes
+///
+/// - `x`, output: `[N, C, H, W]`
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use upernet_ops::{LayerNormWeights, layer_norm};
+///
+/// let device = Device::flex();
+/// let weights = LayerNormWeights {
+///     scale: Tensor::ones([2], &device),
+///     shift: Tensor::zeros([2], &device),
+///     epsilon: 0.0,
+/// };
+/// let x = Tensor::<1>::from_floats([1.0, 3.0], &device).reshape([1, 2, 1, 1]);
+/// let y: Vec<f32> = layer_norm(x, &weights).into_data().try_to_vec().unwrap();
+/// assert_eq!(y, [-1.0, 1.0]);
+/// ```
+#[must_use]
+pub fn layer_norm(x: Tensor<4>, weights: &LayerNormWeights) -> Tensor<4> {
+    let x = x.permute([0, 2, 3, 1]); // [N, H, W, C]
+    let (scale, shift) = (weights.scale.clone(), weights.shift.clone());
+    module::layer_norm(x, scale, Some(shift), weights.epsilon).permute([0, 3, 1, 2]) // [N, C, H, W]
+}
+
+/// A [`layer_norm`] whose weights are laid out for inference.
+#[derive(Debug)]
+pub struct PreparedLayerNorm {
+    form: Form,
+}
+
+#[derive(Debug)]
+enum Form {
+    Plain(LayerNormWeights),
+}
+
+impl PreparedLayerNorm {
+    /// Lays out the weights.
+    #[must_use]
+    pub fn new(weights: LayerNormWeights) -> Self {
+        Self {
+            form: Form::Plain(weights),
+        }
+    }
+
+    /// Normalises every cell of a map over its channels.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`, output: `[N, C, H, W]`
+    #[must_use]
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        match &self.form {
+            Form::Plain(weights) => layer_norm(x, weights),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Fused tensor operations for UPerNet, on [burn](https://burn.dev).
+//!
+//! An operation is a function on [`Tensor`](burn::tensor::Tensor) with a body of burn's own
+//! operations: right on every backend, differentiable, and the oracle of its tests. Where it pays,
+//! there is a kernel for burn's CPU backend beside it (the feature `flex`).
+//!
+//! - On maps: [`conv3x3`], [`upsample_conv3x3`], [`linear`], [`layer_norm`], [`resize_bilinear`],
+//!   [`add_resized`], [`adaptive_avg_pools`], [`space_to_depth`].
+//! - Halves of a block: [`convnext_block`], [`window_attention`], [`mlp`].
+//! - On any tensor: [`gelu`]; and what [`Activation`] names.
+//! - [`window`] and [`relative_position`] are the parts that window attention is made of.
+//!
+//! An operation with weights has a `Prepared...` form too. It lays the weights out once, for
+//! inference: as the kernel reads them on burn's CPU backend, as plain tensors elsewhere. The weights
+//! decide which, by the device they are on. Gradients do not pass it.
+//!
+//! Maps are `[N, C, H, W]`. In memory the kernels keep channels last, so a map from one to the next
+//! is not copied.
+//!
+//! The environment variable `UPERNET_KERNELS=off` turns all kernels off.
+//!
+//! # Feature flags
+//!
+//! - `flex`: kernels for burn's CPU backend.
+
+mod activation;
+mod conv3x3;
+mod convnext_block;
+#[cfg(feature = "flex")]
+mod flex;
+#[cfg(not(feature = "flex"))]
+#[path = "no_flex.rs"]
+mod flex;
+mod gelu;
+mod interpolation;
+mod kernels;
+mod layer_norm;
+mod linear;
+mod mlp;
+mod pool;
+mod precision;
+pub mod relative_position;
+mod resize;
+mod space_to_depth;
+mod upsample_conv3x3;
+pub mod window;
+mod window_attention;
+
+pub use activation::Activation;
+pub use conv3x3::{PreparedConv3x3, conv3x3};
+pub use convnext_block::{ConvNextBlockWeights, PreparedConvNextBlock, convnext_block};
+pub use gelu::gelu;
+pub use layer_norm::{LayerNormWeights, PreparedLayerNorm, layer_norm};
+pub use linear::{PreparedLinear, linear};
+pub use mlp::{MlpWeights, PreparedMlp, mlp};
+pub use pool::adaptive_avg_pools;
+pub use precision::Precision;
+pub use resize::{add_resized, resize_bilinear};
+pub use space_to_depth::{Border, CellOrder, Patches, space_to_depth};
+pub use upsample_conv3x3::{PreparedUpsampleConv3x3, upsample_conv3x3};
+pub use window_attention::{
+    PreparedWindowAttention, WindowAttentionWeights, add_mask, window_attention,
+};

@@ -1,0 +1,131 @@
+//! 3 x 3 convolution of a resized map, computed at the size before.
+//!
+//! Mixing channels and interpolating in space commute. For a map `x` resized by `U`,
+//!
+//! ```text
+//! conv3x3(U(x)) = sum over the 9 taps k of shift_k(U(W_k x))      (zeros beyond the border)
+//! ```
+//!
+//! so the products with the weights run at the map's own size, and neither the resized map nor its
+//! concatenation with others ever exists. `shift_k U` is separable: three lines that are interpolated,
+//! shifted and added, first for the columns, then for the rows.
+
+use burn::tensor::{Tensor, assert_shape};
+
+use crate::{Precision, interpolation};
+
+/// Computes the 3 x 3 convolution (stride 1, zero padding 1) of `x` resized bilinearly to `size`.
+///
+/// Any ratio of sizes will do; the fewer cells `x` has, the more is saved.
+///
+/// # Shapes
+///
+/// - `x`: `[N, channels in, h, w]`
+/// - `weight`: `[channels out, channels in, 3, 3]`
+/// - output: `[N, channels out, size[0], size[1]]`
+///
+/// # Panics
+///
+/// Panics if `size` holds a zero.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use upernet_ops::{Activation, conv3x3, resize_bilinear, upsample_conv3x3};
+///
+/// let device = Device::flex();
+/// let x = Tensor::<1>::from_floats([1.0, 5.0], &device).reshape([1, 1, 1, 2]);
+/// let weight = Tensor::ones([1, 1, 3, 3], &device);
+/// let direct = resize_bilinear(x.clone(), [2, 4]);
+/// let direct = conv3x3(direct, weight.clone(), None, Activation::None);
+/// let y = upsample_conv3x3(x, weight, [2, 4]);
+/// assert!((y - direct).abs().max().into_scalar::<f32>() < 1e-5);
+/// ```
+#[must_use]
+pub fn upsample_conv3x3(x: Tensor<4>, weight: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+    taps_of(x, tap_matrix(weight), size)
+}
+
+/// The weights of every tap below each other: `[channels out * 9, channels in]`.
+fn tap_matrix(weight: Tensor<4>) -> Tensor<2> {
+    let [channels_out, channels_in, ..] = weight.dims();
+    weight
+        .permute([0, 2, 3, 1]) // [O, 3, 3, I]
+        .reshape([channels_out * 9, channels_in])
+}
+
+fn taps_of(x: Tensor<4>, taps: Tensor<2>, size: [usize; 2]) -> Tensor<4> {
+    let [rows, channels_in] = taps.dims();
+    assert_shape!(x, [_, channels_in, ..]);
+    let [batch, _, height, width] = x.dims();
+    let [out_height, out_width] = size;
+    assert!(
+        out_height > 0 && out_width > 0,
+        "cannot resize a map to {out_height} x {out_width}"
+    );
+    let (channels_out, device) = (rows / 9, x.device());
+    let planes = batch * channels_out;
+
+    let x = x.reshape([batch, channels_in, height * width]);
+    let products = taps.unsqueeze::<3>().matmul(x); // [N, O * 3 * 3, h * w]
+    let products = products
+        .reshape([planes, 3, 3, height, width])
+        .permute([0, 1, 3, 2, 4]) // [N * O, 3 rows, h, 3 columns, w]
+        .reshape([planes * 3 * height, 3 * width]);
+    let columns = interpolation::shifted_matrix(width, out_width, &device).transpose();
+    let lines = products
+        .matmul(columns)
+        .reshape([planes, 3 * height, out_width]);
+    let rows = interpolation::shifted_matrix(height, out_height, &device).unsqueeze::<3>();
+    rows.matmul(lines)
+        .reshape([batch, channels_out, out_height, out_width])
+}
+
+/// An [`upsample_conv3x3`] whose weights are laid out for inference.
+#[derive(Debug)]
+pub struct PreparedUpsampleConv3x3 {
+    form: Form,
+}
+
+#[derive(Debug)]
+enum Form {
+    /// `[channels out * 9, channels in]`.
+    Plain(Tensor<2>),
+}
+
+impl PreparedUpsampleConv3x3 {
+    /// Lays out `weight`, `[channels out, channels in, 3, 3]`.
+    #[must_use]
+    pub fn new(weight: Tensor<4>, _precision: Precision) -> Self {
+        let form = Form::Plain(tap_matrix(weight));
+        Self { form }
+    }
+
+    /// Computes the 3 x 3 convolution of `x` resized bilinearly to `size`.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[N, channels in, h, w]`
+    /// - output: `[N, channels out, size[0], size[1]]`
+    #[must_use]
+    pub fn forward(&self, x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+        match &self.form {
+            Form::Plain(taps) => taps_of(x, taps.clone(), size),
+        }
+    }
+
+    /// Adds to `sum` the 3 x 3 convolution of `x` resized bilinearly to its size.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[N, channels in, h, w]`
+    /// - `sum`, output: `[N, channels out, H, W]`
+    #[must_use]
+    pub fn forward_onto(&self, x: Tensor<4>, sum: Tensor<4>) -> Tensor<4> {
+        let [_, _, height, width] = sum.dims();
+        match &self.form {
+            Form::Plain(taps) => sum + taps_of(x, taps.clone(), [height, width]),
+        }
+    }
+}
