@@ -1,0 +1,28 @@
+//! Kernels for the CPU: plain functions on slices, without burn.
+//!
+//! Maps are channels-last, `[N, H, W, C]`, contiguous `f32`. The instruction set is chosen when the
+//! program runs ([`simd::arch`]): AVX-512 or AVX2 with FMA on x86-64, NEON on ARM, scalar code
+//! elsewhere. Work is spread over rayon's current thread pool and never over more threads than it has.
+//!
+//! Read from the product up: `packed` (weights as the product wants them), `gemm` (the product),
+//! then `winograd`, `upsample_taps` and the fused blocks that are made of it.
+//!
+//! This is the only place of the project with `unsafe`: vectors are loaded and stored through
+//! pointers where a bounds check in the inner loop would cost more than the arithmetic. Every such
+//! function checks the lengths of its slices first.
+
+pub(crate) mod gemm;
+pub(crate) mod layer_norm;
+pub(crate) mod map;
+pub(crate) mod math;
+pub(crate) mod packed;
+pub(crate) mod pool;
+pub(crate) mod resize;
+pub(crate) mod rows;
+pub(crate) mod scratch;
+pub(crate) mod simd;
+pub(crate) mod space_to_depth;
+#[cfg(test)]
+pub(crate) mod test_support;
+pub(crate) mod window_attention;
+pub(crate) mod winograd;

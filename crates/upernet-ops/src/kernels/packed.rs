@@ -1,0 +1,116 @@
+//! Weights as the matrix product reads them.
+
+use super::simd;
+
+/// One cache line, so that panels begin at its start.
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+struct CacheLine([f32; 16]);
+
+/// A buffer that begins at a cache line.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AlignedBuffer {
+    lines: Vec<CacheLine>,
+    length: usize,
+}
+
+impl AlignedBuffer {
+    /// `length` zeros.
+    pub(crate) fn zeros(length: usize) -> Self {
+        let lines = vec![CacheLine([0.0; 16]); length.div_ceil(16)];
+        Self { lines, length }
+    }
+
+    /// Makes room for `length` values; what they are is left open.
+    pub(crate) fn resize(&mut self, length: usize) {
+        // Never shorter: what is dropped now would be cleared anew the next time.
+        if self.lines.len() < length.div_ceil(16) {
+            self.lines.resize(length.div_ceil(16), CacheLine([0.0; 16]));
+        }
+        self.length = length;
+    }
+
+    pub(crate) fn values(&self) -> &[f32] {
+        &bytemuck::cast_slice(&self.lines)[..self.length]
+    }
+
+    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
+        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.length]
+    }
+}
+
+/// The right-hand side of a product: `[k, n]` in panels of `panel_width` columns, each panel
+/// contiguous with its rows one after another; columns past `n` are zeros.
+#[derive(Clone, Debug)]
+pub(crate) struct PackedMatrix {
+    k: usize,
+    n: usize,
+    panel_width: usize,
+    panels: AlignedBuffer,
+}
+
+impl PackedMatrix {
+    /// Packs a matrix given by its element at row `k` and column `n`.
+    pub(crate) fn from_fn(k: usize, n: usize, element: impl Fn(usize, usize) -> f32) -> Self {
+        let panel_width = panel_width();
+        let mut panels = AlignedBuffer::zeros(k * n.next_multiple_of(panel_width));
+        if k > 0 {
+            let panel = panels.values_mut().chunks_exact_mut(k * panel_width);
+            for (index, panel) in panel.enumerate() {
+                let start = index * panel_width;
+                let width = panel_width.min(n - start);
+                for (row, cells) in panel.chunks_exact_mut(panel_width).enumerate() {
+                    for (column, cell) in cells[..width].iter_mut().enumerate() {
+                        *cell = element(row, start + column);
+                    }
+                }
+            }
+        }
+        Self {
+            k,
+            n,
+            panel_width,
+            panels,
+        }
+    }
+
+    /// Rows: what is summed over.
+    pub(crate) fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Columns: what comes out.
+    pub(crate) fn n(&self) -> usize {
+        self.n
+    }
+
+    /// Columns in a panel.
+    pub(crate) fn panel_width(&self) -> usize {
+        self.panel_width
+    }
+
+    /// Number of panels.
+    pub(crate) fn num_panels(&self) -> usize {
+        self.n.div_ceil(self.panel_width)
+    }
+
+    /// One panel, `[k, panel_width]`.
+    pub(crate) fn panel(&self, index: usize) -> &[f32] {
+        let length = self.k * self.panel_width;
+        &self.panels.values()[index * length..][..length]
+    }
+
+    /// Bytes of its weights.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(self.panels.values())
+    }
+}
+
+/// Columns in a panel: as many vectors as the microkernel keeps of one row.
+pub(crate) fn panel_width() -> usize {
+    match simd::lanes() {
+        1 => 4,
+        4 => 12,
+        lanes => 2 * lanes,
+    }
+}
