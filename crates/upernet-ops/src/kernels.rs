@@ -25,4 +25,5 @@ pub(crate) mod space_to_depth;
 #[cfg(test)]
 pub(crate) mod test_support;
 pub(crate) mod window_attention;
+pub(crate) mod upsample_taps;
 pub(crate) mod winograd;
