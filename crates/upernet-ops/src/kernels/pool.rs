@@ -9,12 +9,16 @@
 
 use std::ops::Range;
 
+use pulp::Arch;
 use rayon::{
     iter::{IndexedParallelIterator, ParallelIterator},
-    slice::ParallelSliceMut,
+    slice::{ParallelSlice, ParallelSliceMut},
 };
 
-use super::simd::{self, Simd, WithSimd, load, store};
+use super::{
+    scratch::with_scratch,
+    simd::{self, Simd, WithSimd, load, store},
+};
 
 /// Averages `map`, `[N, H, W, C]`, onto a grid of `scale` x `scale` cells for each of `scales`; the
 /// results are `[N, scale, scale, C]`.
@@ -24,52 +28,109 @@ use super::simd::{self, Simd, WithSimd, load, store};
 /// Panics if the slice has another length than its shape says, if a scale is zero, or if the map has
 /// no pixels.
 pub(crate) fn adaptive_average(map: &[f32], shape: [usize; 4], scales: &[usize]) -> Vec<Vec<f32>> {
+    adaptive_average_on(simd::arch(), map, shape, scales)
+}
+
+fn adaptive_average_on(
+    arch: Arch,
+    map: &[f32],
+    shape: [usize; 4],
+    scales: &[usize],
+) -> Vec<Vec<f32>> {
     let [batch, height, width, channels] = shape;
-    assert_eq!(map.len(), shape.iter().product::<usize>(), "the map is not {shape:?}");
-    assert!(height > 0 && width > 0, "a map without pixels has no average: {shape:?}");
-    assert!(scales.iter().all(|&scale| scale > 0), "scales must be positive, got {scales:?}");
+    assert_eq!(
+        map.len(),
+        shape.iter().product::<usize>(),
+        "the map is not {shape:?}"
+    );
+    assert!(
+        height > 0 && width > 0,
+        "a map without pixels has no average: {shape:?}"
+    );
+    assert!(
+        scales.iter().all(|&scale| scale > 0),
+        "scales must be positive, got {scales:?}"
+    );
     let zeros = |scale: usize| vec![0.0; batch * scale * scale * channels];
     let mut grids: Vec<Vec<f32>> = scales.iter().map(|&scale| zeros(scale)).collect();
     if map.is_empty() || scales.is_empty() {
         return grids;
     }
 
-    // [N * H, cells of all grids, C]
-    let columns: Vec<Range<usize>> =
-        scales.iter().flat_map(|&scale| (0..scale).map(move |cell| window(cell, scale, width))).collect();
-    let sums_length = columns.len() * channels;
-    let mut sums = vec![0.0; batch * height * sums_length];
-    let rows = (batch * height).div_ceil(4 * rayon::current_num_threads());
-    sums.par_chunks_mut(rows * sums_length).enumerate().for_each(|(part, sums)| {
-        for (row, sums) in sums.chunks_exact_mut(sums_length).enumerate() {
-            let row = &map[(part * rows + row) * width * channels..][..width * channels];
-            for (columns, sum) in columns.iter().zip(sums.chunks_exact_mut(channels)) {
-                let pixels = &row[columns.start * channels..columns.end * channels];
-                simd::dispatch(Sum { rows: pixels, stride: channels, scale: 1.0, out: sum });
-            }
+    let columns: Vec<Range<usize>> = scales
+        .iter()
+        .flat_map(|&scale| (0..scale).map(move |cell| window(cell, scale, width)))
+        .collect();
+    let pooling = Pooling {
+        arch,
+        height,
+        width,
+        channels,
+    };
+    let line = columns.len() * channels;
+    with_scratch(batch * height * line, |sums| {
+        pooling.sum_columns(map, &columns, sums);
+        let mut first = 0;
+        for (&scale, grid) in scales.iter().zip(&mut grids) {
+            let sums = &sums[first * channels..];
+            pooling.average_rows(sums, line, &columns[first..first + scale], grid);
+            first += scale;
         }
     });
+    grids
+}
 
-    let mut first = 0;
-    for (&scale, grid) in scales.iter().zip(&mut grids) {
-        let line = scale * channels;
-        grid.par_chunks_exact_mut(line).enumerate().for_each(|(row, out)| {
+/// What all sums share.
+#[derive(Clone, Copy)]
+struct Pooling {
+    arch: Arch,
+    height: usize,
+    width: usize,
+    channels: usize,
+}
+
+impl Pooling {
+    /// Sums every row of the map over `columns`: `[N, H, W, C]` to `[N, H, columns, C]`.
+    fn sum_columns(self, map: &[f32], columns: &[Range<usize>], sums: &mut [f32]) {
+        let (row, line) = (self.width * self.channels, columns.len() * self.channels);
+        let rows = (sums.len() / line).div_ceil(4 * rayon::current_num_threads());
+        let parts = sums.par_chunks_mut(rows * line);
+        parts
+            .zip(map.par_chunks(rows * row))
+            .for_each(|(sums, map)| {
+                for (sums, row) in sums.chunks_exact_mut(line).zip(map.chunks_exact(row)) {
+                    for (columns, out) in columns.iter().zip(sums.chunks_exact_mut(self.channels)) {
+                        self.arch.dispatch(Sum {
+                            rows: &row[columns.start * self.channels..columns.end * self.channels],
+                            stride: self.channels,
+                            scale: 1.0,
+                            out,
+                        });
+                    }
+                }
+            });
+    }
+
+    /// Averages what is summed over the columns of one grid; rows of `sums` begin `line` apart.
+    fn average_rows(self, sums: &[f32], line: usize, columns: &[Range<usize>], grid: &mut [f32]) {
+        let scale = columns.len();
+        let parts = grid.par_chunks_exact_mut(scale * self.channels).enumerate();
+        parts.for_each(|(row, out)| {
             let (image, cell) = (row / scale, row % scale);
-            let rows = window(cell, scale, height);
-            let sums = &sums[(image * height + rows.start) * sums_length..][..rows.len() * sums_length];
-            for (index, out) in out.chunks_exact_mut(channels).enumerate() {
-                let pixels = rows.len() * columns[first + index].len();
-                simd::dispatch(Sum {
-                    rows: &sums[(first + index) * channels..],
-                    stride: sums_length,
-                    scale: 1.0 / pixels as f32,
+            let rows = window(cell, scale, self.height);
+            let sums = &sums[(image * self.height + rows.start) * line..];
+            let cells = out.chunks_exact_mut(self.channels).zip(columns);
+            for (index, (out, columns)) in cells.enumerate() {
+                let sums = &sums[index * self.channels..];
+                self.arch.dispatch(Sum {
+                    rows: &sums[..(rows.len() - 1) * line + self.channels],
+                    stride: line,
+                    scale: 1.0 / (rows.len() * columns.len()) as f32,
                     out,
                 });
             }
         });
-        first += scale;
     }
-    grids
 }
 
 /// What cell `cell` of `cells` covers of a line of `length`.
@@ -90,22 +151,31 @@ impl WithSimd for Sum<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { rows, stride, scale, out } = self;
+        let Self {
+            rows,
+            stride,
+            scale,
+            out,
+        } = self;
         let scale = simd.splat_f32s(scale);
-        // Four vectors at a time: one sum alone would wait for each addition.
-        for (block, out) in out.chunks_mut(4 * S::F32_LANES).enumerate() {
-            let start = block * 4 * S::F32_LANES;
-            let mut sums = [simd.splat_f32s(0.0); 4];
-            for row in rows.chunks(stride) {
-                let row = &row[start..][..out.len()];
-                for (vector, sum) in row.chunks(S::F32_LANES).zip(&mut sums) {
-                    *sum = simd.add_f32s(*sum, load(simd, vector));
-                }
+        let mut rows = rows.chunks(stride);
+        out.copy_from_slice(&rows.next().expect("a window holds a row")[..out.len()]);
+        let (sums, tail) = S::as_mut_simd_f32s(out);
+        for row in rows {
+            let (vectors, rest) = S::as_simd_f32s(&row[..sums.len() * S::F32_LANES + tail.len()]);
+            for (sum, &vector) in sums.iter_mut().zip(vectors) {
+                *sum = simd.add_f32s(*sum, vector);
             }
-            for (vector, sum) in out.chunks_mut(S::F32_LANES).zip(sums) {
-                store(simd, vector, simd.mul_f32s(sum, scale));
+            if !tail.is_empty() {
+                let sum = simd.add_f32s(load(simd, tail), load(simd, rest));
+                store(simd, tail, sum);
             }
         }
+        for sum in sums {
+            *sum = simd.mul_f32s(*sum, scale);
+        }
+        let sum = simd.mul_f32s(load(simd, tail), scale);
+        store(simd, tail, sum);
     }
 }
 
@@ -114,7 +184,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::kernels::test_support::{max_difference, noise, on_every_arch};
 
+    #[expect(clippy::cast_possible_truncation, reason = "the result is f32")]
     fn twin(map: &[f32], [batch, height, width, channels]: [usize; 4], scale: usize) -> Vec<f32> {
         let mut output = Vec::new();
         for image in 0..batch {
@@ -145,16 +217,15 @@ mod tests {
         ) {
             let shape = [batch, size[0], size[1], channels];
             let length: usize = shape.iter().product();
-            let map: Vec<f32> = (0..length).map(|i| ((i * 7919) % 2003) as f32 / 500.0 - 2.0).collect();
-            let grids = adaptive_average(&map, shape, &scales);
-            prop_assert_eq!(grids.len(), scales.len());
-            for (grid, &scale) in grids.iter().zip(&scales) {
-                let expected = twin(&map, shape, scale);
-                prop_assert_eq!(grid.len(), expected.len());
-                for (value, expected) in grid.iter().zip(&expected) {
-                    prop_assert!((value - expected).abs() < 2e-6, "{value} is not {expected}");
+            let map = noise(length, 1);
+            on_every_arch(|arch| {
+                let grids = adaptive_average_on(arch, &map, shape, &scales);
+                assert_eq!(grids.len(), scales.len());
+                for (grid, &scale) in grids.iter().zip(&scales) {
+                    let difference = max_difference(grid, &twin(&map, shape, scale));
+                    assert!(difference < 1e-6, "scale {scale} on {arch:?}: {difference}");
                 }
-            }
+            });
         }
     }
 
@@ -167,7 +238,10 @@ mod tests {
 
     #[test]
     fn an_empty_batch_is_fine() {
-        assert_eq!(adaptive_average(&[], [0, 3, 3, 2], &[2]), [Vec::<f32>::new()]);
+        assert_eq!(
+            adaptive_average(&[], [0, 3, 3, 2], &[2]),
+            [Vec::<f32>::new()]
+        );
     }
 
     #[test]

@@ -6,12 +6,16 @@
 //! into a line that stays in the cache; then each output pixel mixes two pixels of that line. The map
 //! between the two steps never exists as a whole.
 
+use pulp::Arch;
 use rayon::{
     iter::{IndexedParallelIterator, ParallelIterator},
     slice::ParallelSliceMut,
 };
 
-use super::simd::{self, Simd, WithSimd, load, store};
+use super::{
+    scratch::with_scratch,
+    simd::{self, Simd, WithSimd, load, store},
+};
 
 /// The two source positions that an output position mixes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,7 +39,7 @@ enum Previous {
 ///
 /// Panics if a slice has another length than its shape says, or if only one of the two maps is empty.
 pub(crate) fn resize(input: &[f32], shape: [usize; 4], size: [usize; 2], output: &mut [f32]) {
-    resize_into(input, shape, size, output, Previous::Replaced);
+    resize_into(simd::arch(), input, shape, size, output, Previous::Replaced);
 }
 
 /// Adds to `finer`, `[N, H, W, C]`, what `coarser`, `[N, size[0], size[1], C]`, is at its size.
@@ -51,7 +55,14 @@ pub(crate) fn add_resized(
 ) {
     let [batch, height, width, channels] = finer_shape;
     let shape = [batch, size[0], size[1], channels];
-    resize_into(coarser, shape, [height, width], finer, Previous::AddedTo);
+    resize_into(
+        simd::arch(),
+        coarser,
+        shape,
+        [height, width],
+        finer,
+        Previous::AddedTo,
+    );
 }
 
 /// Taps of a line of `from` values that becomes one of `to` values.
@@ -68,10 +79,15 @@ fn tap(position: usize, from: usize, to: usize) -> Tap {
     let source = (position as f64 + 0.5) * from as f64 / to as f64 - 0.5;
     let source = source.clamp(0.0, (from - 1) as f64);
     let low = source as usize;
-    Tap { low, high: (low + 1).min(from - 1), fraction: (source - low as f64) as f32 }
+    Tap {
+        low,
+        high: (low + 1).min(from - 1),
+        fraction: (source - low as f64) as f32,
+    }
 }
 
 fn resize_into(
+    arch: Arch,
     source: &[f32],
     shape: [usize; 4],
     [out_height, out_width]: [usize; 2],
@@ -82,11 +98,18 @@ fn resize_into(
     let from = batch * height * width * channels;
     let to = batch * out_height * out_width * channels;
     assert_eq!(source.len(), from, "the source is not {shape:?}");
-    assert_eq!(output.len(), to, "the output is not {batch} x {out_height} x {out_width}");
+    assert_eq!(
+        output.len(),
+        to,
+        "the output is not {batch} x {out_height} x {out_width}"
+    );
     if to == 0 {
         return;
     }
-    assert!(from > 0, "a map without pixels cannot fill {out_height} x {out_width}");
+    assert!(
+        from > 0,
+        "a map without pixels cannot fill {out_height} x {out_width}"
+    );
     let plan = Plan {
         source,
         height,
@@ -98,10 +121,18 @@ fn resize_into(
     };
     let out_row = out_width * channels;
     let rows = (batch * out_height).div_ceil(4 * rayon::current_num_threads());
-    output.par_chunks_mut(rows * out_row).enumerate().for_each_init(Vec::new, |line, (part, out)| {
-        for (row, out) in out.chunks_exact_mut(out_row).enumerate() {
-            simd::dispatch(Row { plan: &plan, row: part * rows + row, line, out });
-        }
+    let parts = output.par_chunks_mut(rows * out_row).enumerate();
+    parts.for_each(|(part, out)| {
+        with_scratch(plan.row_length, |line| {
+            for (row, out) in out.chunks_exact_mut(out_row).enumerate() {
+                arch.dispatch(Row {
+                    plan: &plan,
+                    index: part * rows + row,
+                    line,
+                    out,
+                });
+            }
+        });
     });
 }
 
@@ -126,9 +157,9 @@ impl Plan<'_> {
 /// One row of the output, counted over all images.
 struct Row<'a> {
     plan: &'a Plan<'a>,
-    row: usize,
+    index: usize,
     /// Scratch for a row of the source.
-    line: &'a mut Vec<f32>,
+    line: &'a mut [f32],
     out: &'a mut [f32],
 }
 
@@ -137,22 +168,38 @@ impl WithSimd for Row<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { plan, row, line, out } = self;
+        let Self {
+            plan,
+            index,
+            line,
+            out,
+        } = self;
         let out_height = plan.vertical.len();
-        let (image, row) = (row / out_height, row % out_height);
-        let Tap { low, high, fraction } = plan.vertical[row];
+        let (image, row) = (index / out_height, index % out_height);
+        let Tap {
+            low,
+            high,
+            fraction,
+        } = plan.vertical[row];
         let low = plan.source_row(image, low);
         let line = if fraction == 0.0 {
             low
         } else {
             let high = plan.source_row(image, high);
-            line.resize(plan.row_length, 0.0);
             mix::<S, false>(simd, [low, high], fraction, line);
             line
         };
         let pixel = |column: usize| &line[column * plan.channels..][..plan.channels];
         let pixels = out.chunks_exact_mut(plan.channels);
-        for (&Tap { low, high, fraction }, out) in plan.horizontal.iter().zip(pixels) {
+        for (
+            &Tap {
+                low,
+                high,
+                fraction,
+            },
+            out,
+        ) in plan.horizontal.iter().zip(pixels)
+        {
             let between = [pixel(low), pixel(high)];
             match plan.previous {
                 Previous::Replaced => mix::<S, false>(simd, between, fraction, out),
@@ -197,15 +244,28 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::kernels::test_support::{max_difference, noise, on_every_arch};
 
-    /// The rule itself, value by value, in f64.
-    fn twin(input: &[f32], [batch, height, width, channels]: [usize; 4], to: [usize; 2]) -> Vec<f32> {
+    /// The rule itself, value by value, in `f64`.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "positions are clamped to the map, and the result is f32"
+    )]
+    fn twin(
+        input: &[f32],
+        [batch, height, width, channels]: [usize; 4],
+        to: [usize; 2],
+    ) -> Vec<f32> {
         let mut output = Vec::new();
         let weights = |position: usize, from: usize, to: usize| {
             let scale = from as f64 / to as f64;
             let source = ((position as f64 + 0.5) * scale - 0.5).clamp(0.0, (from - 1) as f64);
             let low = source.floor();
-            [(low as usize, 1.0 - source + low), ((low as usize + 1).min(from - 1), source - low)]
+            [
+                (low as usize, 1.0 - source + low),
+                ((low as usize + 1).min(from - 1), source - low),
+            ]
         };
         for image in 0..batch {
             for y in 0..to[0] {
@@ -227,10 +287,6 @@ mod tests {
         output
     }
 
-    fn values(length: usize) -> Vec<f32> {
-        (0..length).map(|i| ((i * 7919) % 2003) as f32 / 500.0 - 2.0).collect()
-    }
-
     proptest! {
         #[test]
         fn equals_its_twin(
@@ -240,28 +296,28 @@ mod tests {
             channels in 1..40_usize,
         ) {
             let shape = [batch, from[0], from[1], channels];
-            let input = values(shape.iter().product());
+            let input = noise(shape.iter().product(), 1);
             let expected = twin(&input, shape, to);
 
-            let mut output = vec![f32::NAN; expected.len()];
-            resize(&input, shape, to, &mut output);
-            for (output, expected) in output.iter().zip(&expected) {
-                prop_assert!((output - expected).abs() < 2e-6, "{output} is not {expected}");
-            }
+            let before = noise(expected.len(), 2);
+            let sums: Vec<f32> = before.iter().zip(&expected).map(|(b, e)| b + e).collect();
+            on_every_arch(|arch| {
+                let mut output = vec![f32::NAN; expected.len()];
+                resize_into(arch, &input, shape, to, &mut output, Previous::Replaced);
+                let difference = max_difference(&output, &expected);
+                assert!(difference < 1e-6, "replaced on {arch:?}: {difference}");
 
-            let before = values(expected.len() + 3).split_off(3);
-            let mut finer = before.clone();
-            add_resized(&mut finer, [batch, to[0], to[1], channels], &input, from);
-            for ((finer, expected), before) in finer.iter().zip(&expected).zip(&before) {
-                let expected = before + expected;
-                prop_assert!((finer - expected).abs() < 2e-6, "{finer} is not {expected}");
-            }
+                let mut finer = before.clone();
+                resize_into(arch, &input, shape, to, &mut finer, Previous::AddedTo);
+                let difference = max_difference(&finer, &sums);
+                assert!(difference < 1e-6, "added to on {arch:?}: {difference}");
+            });
         }
     }
 
     #[test]
     fn a_map_of_the_right_size_is_untouched() {
-        let input = values(2 * 3 * 5 * 7);
+        let input = noise(2 * 3 * 5 * 7, 1);
         let mut output = vec![0.0; input.len()];
         resize(&input, [2, 3, 5, 7], [3, 5], &mut output);
         assert_eq!(output, input);
@@ -272,7 +328,14 @@ mod tests {
     fn doubling_reads_at_quarters() {
         let mut output = [0.0; 4];
         resize(&[0.0, 4.0], [1, 1, 2, 1], [1, 4], &mut output);
-        assert_eq!(output, [0.0, 1.0, 3.0, 4.0]);
+        assert!(max_difference(&output, &[0.0, 1.0, 3.0, 4.0]) < 1e-6);
+    }
+
+    #[test]
+    fn the_finer_map_keeps_what_it_held() {
+        let mut finer = [1.0; 4];
+        add_resized(&mut finer, [1, 1, 4, 1], &[0.0, 4.0], [1, 2]);
+        assert!(max_difference(&finer, &[1.0, 2.0, 4.0, 5.0]) < 1e-6);
     }
 
     #[test]

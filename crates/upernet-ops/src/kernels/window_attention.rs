@@ -7,6 +7,10 @@
 //! (`head`), through the projection, and is added where it came from, all in memory that stays in the
 //! second-level cache. Padded tokens are zeros after the LayerNorm, so their keys and values are the
 //! product's biases; they ask nothing, and so take no part in either product.
+#![expect(
+    unsafe_code,
+    reason = "threads share a map whose windows are not contiguous"
+)]
 
 mod head;
 mod pixels;
@@ -16,18 +20,16 @@ mod windows;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
-
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use self::{
     head::{Heads, PADDING, padded_tokens},
     pixels::SharedPixels,
-    windows::{Token, WindowGrid},
+    windows::{Gathered, WindowGrid},
 };
 use super::{
     gemm::{Epilogue, matmul_tile},
-    layer_norm::layer_norm_row,
+    layer_norm::{LayerNorm, layer_norm_row_in_place},
     map::MapSize,
     packed::PackedMatrix,
     rows::{Rows, RowsMut},
@@ -86,10 +88,17 @@ impl PositionBias {
         );
         let padded = padded_tokens(tokens);
         let mut rows = vec![PADDING; num_heads * tokens * padded];
-        for (row, values) in rows.chunks_exact_mut(padded).zip(values.chunks_exact(tokens)) {
+        for (row, values) in rows
+            .chunks_exact_mut(padded)
+            .zip(values.chunks_exact(tokens))
+        {
             row[..tokens].copy_from_slice(values);
         }
-        Self { values: rows, num_heads, window_size }
+        Self {
+            values: rows,
+            num_heads,
+            window_size,
+        }
     }
 
     /// `[L, L rounded up]`.
@@ -104,6 +113,15 @@ impl WindowAttention {
         self.norm_weight.len()
     }
 
+    fn norm(&self) -> LayerNorm<'_> {
+        let (scale, shift) = (&self.norm_weight, &self.norm_bias);
+        LayerNorm {
+            scale,
+            shift,
+            epsilon: self.norm_epsilon,
+        }
+    }
+
     /// Adds the half-block's branch to `map`, `[N, H, W, C]`, with windows moved by `shift` tokens.
     ///
     /// # Panics
@@ -113,8 +131,16 @@ impl WindowAttention {
     pub(crate) fn add_to(&self, map: &mut [f32], size: MapSize, shift: usize) {
         let channels = self.channels();
         self.check();
-        assert!(shift < self.window_size, "a shift of {shift} in windows of {}", self.window_size);
-        assert_eq!(map.len(), size.pixels() * channels, "the map is not {size:?} x {channels}");
+        assert!(
+            shift < self.window_size,
+            "a shift of {shift} in windows of {}",
+            self.window_size
+        );
+        assert_eq!(
+            map.len(),
+            size.pixels() * channels,
+            "the map is not {size:?} x {channels}"
+        );
         if map.is_empty() {
             return;
         }
@@ -122,15 +148,13 @@ impl WindowAttention {
         let groups = grid.groups(group_tokens(size.pixels(), rayon::current_num_threads()));
         let pixels = SharedPixels::new(map, channels);
         groups.into_par_iter().for_each(|windows| {
-            let tokens: Vec<Token> = windows.clone().flat_map(|window| grid.tokens(window)).collect();
+            let gathered = grid.gather(windows);
             let heads = Heads::new(self);
-            let length = heads.scratch_length() + tokens.len() * 4 * channels;
+            let length = heads.scratch_length() + gathered.tokens.len() * 4 * channels;
             with_scratch(length, |scratch| {
                 simd::dispatch(Group {
                     attention: self,
-                    grid,
-                    windows,
-                    tokens: &tokens,
+                    gathered,
                     heads,
                     pixels: &pixels,
                     scratch,
@@ -142,11 +166,31 @@ impl WindowAttention {
     fn check(&self) {
         let channels = self.channels();
         let size = |matrix: &PackedMatrix| [matrix.k(), matrix.n()];
-        assert_eq!(self.norm_bias.len(), channels, "the norm's bias has another size");
-        assert_eq!(size(&self.qkv), [channels, 3 * channels], "qkv has another size");
-        assert_eq!(self.qkv_bias.len(), 3 * channels, "qkv's bias has another size");
-        assert_eq!(size(&self.projection), [channels; 2], "the projection has another size");
-        assert_eq!(self.projection_bias.len(), channels, "the projection's bias has another size");
+        assert_eq!(
+            self.norm_bias.len(),
+            channels,
+            "the norm's bias has another size"
+        );
+        assert_eq!(
+            size(&self.qkv),
+            [channels, 3 * channels],
+            "qkv has another size"
+        );
+        assert_eq!(
+            self.qkv_bias.len(),
+            3 * channels,
+            "qkv's bias has another size"
+        );
+        assert_eq!(
+            size(&self.projection),
+            [channels; 2],
+            "the projection has another size"
+        );
+        assert_eq!(
+            self.projection_bias.len(),
+            channels,
+            "the projection's bias has another size"
+        );
         assert_eq!(
             [self.position_bias.num_heads, self.position_bias.window_size],
             [self.num_heads, self.window_size],
@@ -169,10 +213,7 @@ fn group_tokens(tokens: usize, threads: usize) -> usize {
 /// Some windows on one thread.
 struct Group<'a> {
     attention: &'a WindowAttention,
-    grid: WindowGrid,
-    windows: Range<usize>,
-    /// Of all windows, one after another.
-    tokens: &'a [Token],
+    gathered: Gathered,
     heads: Heads<'a>,
     pixels: &'a SharedPixels<'a>,
     scratch: &'a mut [f32],
@@ -183,8 +224,16 @@ impl WithSimd for Group<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { attention, grid, windows, tokens, mut heads, pixels, scratch } = self;
+        let Self {
+            attention,
+            gathered,
+            mut heads,
+            pixels,
+            scratch,
+        } = self;
         let channels = attention.channels();
+        let tokens = &gathered.tokens;
+        let norm = attention.norm();
         let (scratch, rows) = scratch.split_at_mut(heads.scratch_length());
         let (rows, qkv) = rows.split_at_mut(tokens.len() * channels);
 
@@ -192,11 +241,11 @@ impl WithSimd for Group<'_> {
             // SAFETY: a pixel belongs to one window and a window to one group, and within this
             // thread no other reference to the map lives.
             let pixel = unsafe { pixels.pixel(token.pixel) };
-            let (weight, bias) = (&attention.norm_weight, &attention.norm_bias);
-            layer_norm_row(simd, pixel, weight, bias, attention.norm_epsilon, row);
+            row.copy_from_slice(pixel);
+            layer_norm_row_in_place(simd, row, norm);
         }
         product_with_bias(simd, rows, &attention.qkv, &attention.qkv_bias, qkv);
-        heads.run(simd, grid, windows, tokens, qkv, rows, scratch);
+        heads.run(simd, &gathered, qkv, rows, scratch);
         let projected = &mut qkv[..tokens.len() * channels];
         let bias = &attention.projection_bias;
         product_with_bias(simd, rows, &attention.projection, bias, projected);
@@ -216,7 +265,10 @@ fn product_with_bias<S: Simd>(
     bias: &[f32],
     out: &mut [f32],
 ) {
-    let epilogue = Epilogue { bias: Some(bias), ..Epilogue::default() };
+    let epilogue = Epilogue {
+        bias: Some(bias),
+        ..Epilogue::default()
+    };
     let rows = Rows::dense(rows, weights.k());
     let out = RowsMut::dense(out, weights.n());
     matmul_tile(simd, rows, weights, 0..weights.num_panels(), epilogue, out);

@@ -1,11 +1,9 @@
 //! Attention among the tokens of one window, head by head.
 
-use std::ops::Range;
-
 use super::{
     WindowAttention,
     product::{add_product, even_parts},
-    windows::{Token, WindowGrid},
+    windows::{Gathered, Token, WindowGrid},
 };
 use crate::kernels::{
     math::exp_f32s,
@@ -96,15 +94,13 @@ impl<'a> Heads<'a> {
         self.head_dim.next_multiple_of(16)
     }
 
-    /// Attends within each of `windows`, whose tokens are the rows of `qkv`, `[tokens, 3C]`, and puts
-    /// what it finds into `context`, `[tokens, C]`.
+    /// Attends within each window of `group`, whose tokens are the rows of `qkv`, `[tokens, 3C]`, and
+    /// puts what it finds into `context`, `[tokens, C]`.
     #[inline(always)]
     pub(super) fn run<S: Simd>(
         &mut self,
         simd: S,
-        grid: WindowGrid,
-        windows: Range<usize>,
-        tokens: &[Token],
+        group: &Gathered,
         qkv: &[f32],
         context: &mut [f32],
         scratch: &mut [f32],
@@ -115,20 +111,30 @@ impl<'a> Heads<'a> {
         let (weights, mask) = scratch[..weights + mask].split_at_mut(weights);
         keys.fill(0.0);
         values.fill(0.0);
-        let mut scratch = Scratch { keys, values, weights, mask };
+        let mut scratch = Scratch {
+            keys,
+            values,
+            weights,
+            mask,
+        };
         let channels = self.attention.channels();
         let mut context = RowsMut::dense(context, channels);
         let mut first = 0;
-        for window in windows {
-            let count = grid.num_tokens(window);
-            let tokens = &tokens[first..][..count];
-            let masked = self.mask(grid, window, scratch.mask);
+        for window in group.windows.clone() {
+            let count = group.grid.num_tokens(window);
+            let tokens = &group.tokens[first..][..count];
+            let masked = self.mask(group.grid, window, scratch.mask);
             self.rows.clear();
             self.rows.resize(self.tokens, None);
             for (row, token) in tokens.iter().enumerate() {
                 self.rows[token.slot] = Some(first + row);
             }
-            let window = Window { tokens, first, qkv, masked };
+            let window = Window {
+                tokens,
+                first,
+                qkv,
+                masked,
+            };
             for head in 0..self.attention.num_heads {
                 self.gather(&window, head, &mut scratch);
                 self.attend(simd, &window, head, &mut scratch, &mut context);
@@ -181,7 +187,11 @@ impl<'a> Heads<'a> {
         scratch: &mut Scratch<'_>,
         context: &mut RowsMut<'_>,
     ) {
-        let most = if S::REGISTER_COUNT >= 32 { MAX_QUERIES } else { 4 };
+        let most = if S::REGISTER_COUNT >= 32 {
+            MAX_QUERIES
+        } else {
+            4
+        };
         for queries in even_parts(window.tokens.len(), most) {
             let first = queries.start;
             match queries.len() {
@@ -207,7 +217,12 @@ impl<'a> Heads<'a> {
         context: &mut RowsMut<'_>,
     ) {
         let most = if S::REGISTER_COUNT >= 32 { 4 } else { 3 };
-        let tile = Tile::<Q> { heads: self, window, head, first };
+        let tile = Tile::<Q> {
+            heads: self,
+            window,
+            head,
+            first,
+        };
         let vectors = self.tokens.div_ceil(S::F32_LANES);
         for part in even_parts(vectors, most) {
             match part.len() {
@@ -245,7 +260,12 @@ impl<const Q: usize> Tile<'_, Q> {
     /// Queries times `V` vectors of keys, with position bias and mask.
     #[inline(always)]
     fn logits<S: Simd, const V: usize>(&self, simd: S, vector: usize, scratch: &mut Scratch<'_>) {
-        let Self { heads, window, head, first } = self;
+        let Self {
+            heads,
+            window,
+            head,
+            first,
+        } = self;
         let padded = heads.padded_tokens;
         let column = vector * S::F32_LANES;
         let bias = heads.attention.position_bias.head(*head);
@@ -264,11 +284,17 @@ impl<const Q: usize> Tile<'_, Q> {
         }
         let stride = 3 * heads.attention.channels();
         let start = window.first * stride + head * heads.head_dim;
-        let queries =
-            Rows { values: &window.qkv[start..], stride, count: window.tokens.len() };
+        let queries = Rows {
+            values: &window.qkv[start..],
+            stride,
+            count: window.tokens.len(),
+        };
         let keys = Rows::dense(scratch.keys, padded);
         let sums = add_product(simd, (queries, *first), (keys, column), sums);
-        for (sums, row) in sums.into_iter().zip(scratch.weights.chunks_exact_mut(padded)) {
+        for (sums, row) in sums
+            .into_iter()
+            .zip(scratch.weights.chunks_exact_mut(padded))
+        {
             for (v, sum) in sums.into_iter().enumerate() {
                 store(simd, &mut row[column + v * S::F32_LANES..], sum);
             }
@@ -285,7 +311,12 @@ impl<const Q: usize> Tile<'_, Q> {
         scales: [f32; Q],
         context: &mut RowsMut<'_>,
     ) {
-        let Self { heads, window, head, first } = self;
+        let Self {
+            heads,
+            window,
+            head,
+            first,
+        } = self;
         let column = vector * S::F32_LANES;
         let weights = Rows::dense(scratch.weights, heads.padded_tokens);
         let values = Rows::dense(scratch.values, heads.padded_head_dim());

@@ -1,5 +1,8 @@
 //! A map whose pixels several threads change, each its own.
-#![expect(unsafe_code, reason = "windows are not contiguous in the map that they share")]
+#![expect(
+    unsafe_code,
+    reason = "windows are not contiguous in the map that they share"
+)]
 
 use std::marker::PhantomData;
 
@@ -18,7 +21,12 @@ unsafe impl Sync for SharedPixels<'_> {}
 impl<'a> SharedPixels<'a> {
     pub(super) fn new(map: &'a mut [f32], channels: usize) -> Self {
         let count = map.len() / channels;
-        Self { first: map.as_mut_ptr(), count, channels, lifetime: PhantomData }
+        Self {
+            first: map.as_mut_ptr(),
+            count,
+            channels,
+            lifetime: PhantomData,
+        }
     }
 
     /// The channels of one pixel.
@@ -27,7 +35,10 @@ impl<'a> SharedPixels<'a> {
     ///
     /// No other reference to the same pixel may live as long as this one.
     #[inline(always)]
-    #[expect(clippy::mut_from_ref, reason = "the caller keeps references to one pixel apart")]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "the caller keeps references to one pixel apart"
+    )]
     pub(super) unsafe fn pixel(&self, pixel: usize) -> &mut [f32] {
         assert!(pixel < self.count);
         // SAFETY: the pixel lies in the borrowed map (asserted), and the caller has it alone.

@@ -26,7 +26,10 @@ pub(super) fn add_product<S: Simd, const Q: usize, const V: usize>(
         unsafe {
             let mut vectors = [simd.splat_f32s(0.0); V];
             for (v, vector) in vectors.iter_mut().enumerate() {
-                *vector = right.add(v * S::F32_LANES).cast::<S::f32s>().read_unaligned();
+                *vector = right
+                    .add(v * S::F32_LANES)
+                    .cast::<S::f32s>()
+                    .read_unaligned();
             }
             for (q, sums) in sums.iter_mut().enumerate() {
                 let value = simd.splat_f32s(*left.add(q * a.stride));

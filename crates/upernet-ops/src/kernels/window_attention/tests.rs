@@ -32,7 +32,10 @@ impl Plain {
             channels,
             window,
             heads,
-            norm: [noise(channels, 1).iter().map(|v| v + 1.0).collect(), noise(channels, 2)],
+            norm: [
+                noise(channels, 1).iter().map(|v| v + 1.0).collect(),
+                noise(channels, 2),
+            ],
             qkv: weights(channels * 3 * channels, 3),
             qkv_bias: noise(3 * channels, 4),
             projection: weights(channels * channels, 5),
@@ -66,14 +69,18 @@ impl Plain {
         let deviation = (variance + f64::from(EPSILON)).sqrt();
         let affine = self.norm[0].iter().zip(&self.norm[1]);
         let pixels = pixel.iter().zip(affine);
-        pixels.map(|(v, (w, b))| (v - mean) / deviation * f64::from(*w) + f64::from(*b)).collect()
+        pixels
+            .map(|(v, (w, b))| (v - mean) / deviation * f64::from(*w) + f64::from(*b))
+            .collect()
     }
 
     /// Attention among the tokens `[L, C]` of one window; `masked(query, key)` tells what is not seen.
     fn attend(&self, tokens: &[Vec<f64>], masked: impl Fn(usize, usize) -> bool) -> Vec<Vec<f64>> {
         let (c, dim) = (self.channels, self.channels / self.heads);
-        let qkv: Vec<Vec<f64>> =
-            tokens.iter().map(|token| linear(token, &self.qkv, &self.qkv_bias)).collect();
+        let qkv: Vec<Vec<f64>> = tokens
+            .iter()
+            .map(|token| linear(token, &self.qkv, &self.qkv_bias))
+            .collect();
         let count = tokens.len();
         let mut context = vec![vec![0.0; c]; count];
         for head in 0..self.heads {
@@ -92,28 +99,34 @@ impl Plain {
                 let weights: Vec<f64> = logits.iter().map(|v| (v - largest).exp()).collect();
                 let total: f64 = weights.iter().sum();
                 for i in head * dim..(head + 1) * dim {
-                    let sum: f64 = (0..count).map(|key| weights[key] * qkv[key][2 * c + i]).sum();
+                    let sum: f64 = (0..count)
+                        .map(|key| weights[key] * qkv[key][2 * c + i])
+                        .sum();
                     context[query][i] = sum / total;
                 }
             }
         }
-        context.iter().map(|row| linear(row, &self.projection, &self.projection_bias)).collect()
+        context
+            .iter()
+            .map(|row| linear(row, &self.projection, &self.projection_bias))
+            .collect()
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "the result is f32")]
     fn twin(&self, map: &[f32], size: MapSize, shift: usize) -> Vec<f32> {
-        let (c, side) = (self.channels, self.window);
-        let padded = [size.height, size.width].map(|length| length.next_multiple_of(side));
+        let (c, window) = (self.channels, self.window);
+        let padded = [size.height, size.width].map(|length| length.next_multiple_of(window));
         let mut output = map.to_vec();
         let region = |position: usize, length: usize| {
-            usize::from(position >= length - side) + usize::from(position >= length - shift)
+            usize::from(position >= length - window) + usize::from(position >= length - shift)
         };
         for image in 0..size.batch {
             for (top, left) in (0..padded[0])
-                .step_by(side)
-                .flat_map(|y| (0..padded[1]).step_by(side).map(move |x| (y, x)))
+                .step_by(window)
+                .flat_map(|y| (0..padded[1]).step_by(window).map(move |x| (y, x)))
             {
-                let places: Vec<[usize; 2]> = (0..side * side)
-                    .map(|slot| [top + slot / side, left + slot % side])
+                let places: Vec<[usize; 2]> = (0..window * window)
+                    .map(|slot| [top + slot / window, left + slot % window])
                     .collect();
                 let pixels: Vec<Option<usize>> = places
                     .iter()
@@ -130,8 +143,10 @@ impl Plain {
                         None => vec![0.0; c],
                     })
                     .collect();
-                let regions: Vec<[usize; 2]> =
-                    places.iter().map(|[y, x]| [region(*y, padded[0]), region(*x, padded[1])]).collect();
+                let regions: Vec<[usize; 2]> = places
+                    .iter()
+                    .map(|[y, x]| [region(*y, padded[0]), region(*x, padded[1])])
+                    .collect();
                 let attended = self.attend(&tokens, |query, key| {
                     shift > 0 && regions[query] != regions[key]
                 });
@@ -189,9 +204,18 @@ proptest! {
 
 #[test]
 fn windows_of_seven_with_heads_of_32() {
-    for (size, shift) in [([14, 7], 0), ([9, 15], 0), ([9, 15], 3), ([14, 14], 3), ([3, 20], 3)] {
+    for (size, shift) in [
+        ([14, 7], 0),
+        ([9, 15], 0),
+        ([9, 15], 3),
+        ([14, 14], 3),
+        ([3, 20], 3),
+    ] {
         let error = error(&Plain::new(2, 32, 7), MapSize::new(1, size), shift);
-        assert!(error < 1e-5, "error {error} at {size:?} with a shift of {shift}");
+        assert!(
+            error < 1e-5,
+            "error {error} at {size:?} with a shift of {shift}"
+        );
     }
 }
 
@@ -228,13 +252,17 @@ fn large_logits_are_fine() {
 
 #[test]
 fn an_empty_batch_is_fine() {
-    Plain::new(1, 4, 2).prepare().add_to(&mut [], MapSize::new(0, [4, 4]), 0);
+    Plain::new(1, 4, 2)
+        .prepare()
+        .add_to(&mut [], MapSize::new(0, [4, 4]), 0);
 }
 
 #[test]
 #[should_panic(expected = "a shift of 2 in windows of 2")]
 fn refuses_a_shift_of_a_whole_window() {
-    Plain::new(1, 4, 2).prepare().add_to(&mut [0.0; 4], MapSize::new(1, [1, 1]), 2);
+    Plain::new(1, 4, 2)
+        .prepare()
+        .add_to(&mut [0.0; 4], MapSize::new(1, [1, 1]), 2);
 }
 
 #[test]

@@ -26,6 +26,14 @@ pub(super) struct Token {
     pub(super) region: usize,
 }
 
+/// Some neighbouring windows and what is in them.
+#[derive(Clone, Debug)]
+pub(super) struct Gathered {
+    pub(super) grid: WindowGrid,
+    pub(super) windows: Range<usize>,
+    /// Of all windows, one after another.
+    pub(super) tokens: Vec<Token>,
+}
 
 impl WindowGrid {
     pub(super) fn new(map: MapSize, window: usize, shift: usize) -> Self {
@@ -34,7 +42,10 @@ impl WindowGrid {
 
     /// Windows in a column and in a row.
     fn windows(&self) -> [usize; 2] {
-        [self.map.height.div_ceil(self.window), self.map.width.div_ceil(self.window)]
+        [
+            self.map.height.div_ceil(self.window),
+            self.map.width.div_ceil(self.window),
+        ]
     }
 
     fn count(&self) -> usize {
@@ -45,11 +56,27 @@ impl WindowGrid {
     /// Image of a window, and its row and column of windows.
     fn place(&self, window: usize) -> [usize; 3] {
         let [rows, columns] = self.windows();
-        [window / (rows * columns), window / columns % rows, window % columns]
+        [
+            window / (rows * columns),
+            window / columns % rows,
+            window % columns,
+        ]
+    }
+
+    pub(super) fn gather(self, windows: Range<usize>) -> Gathered {
+        let tokens = windows
+            .clone()
+            .flat_map(|window| self.tokens(window))
+            .collect();
+        Gathered {
+            grid: self,
+            windows,
+            tokens,
+        }
     }
 
     /// The tokens of a window, in the order of their slots.
-    pub(super) fn tokens(self, window: usize) -> impl Iterator<Item = Token> {
+    fn tokens(self, window: usize) -> impl Iterator<Item = Token> {
         let [image, row, column] = self.place(window);
         let side = self.window;
         let regions = self.regions(window);
@@ -57,7 +84,11 @@ impl WindowGrid {
             let region = regions.as_ref().map_or(0, |region| region(slot));
             let y = self.unshifted(row * side + slot / side, self.map.height);
             let x = self.unshifted(column * side + slot % side, self.map.width);
-            self.map.pixel(image, y, x).map(|pixel| Token { slot, pixel, region })
+            self.map.pixel(image, y, x).map(|pixel| Token {
+                slot,
+                pixel,
+                region,
+            })
         });
         tokens.flatten()
     }
@@ -66,15 +97,21 @@ impl WindowGrid {
     fn unshifted(&self, position: usize, length: usize) -> usize {
         let moved = position + self.shift;
         let padded = length.next_multiple_of(self.window);
-        if moved < padded { moved } else { moved - padded }
+        if moved < padded {
+            moved
+        } else {
+            moved - padded
+        }
     }
 
-    /// How many tokens [`WindowGrid::tokens`] gives.
+    /// Tokens of a window that are pixels of the map.
     pub(super) fn num_tokens(&self, window: usize) -> usize {
         let [_, row, column] = self.place(window);
         let inside = |window: usize, length: usize| {
             let positions = window * self.window..(window + 1) * self.window;
-            positions.filter(|&position| self.unshifted(position, length) < length).count()
+            positions
+                .filter(|&position| self.unshifted(position, length) < length)
+                .count()
         };
         inside(row, self.map.height) * inside(column, self.map.width)
     }
