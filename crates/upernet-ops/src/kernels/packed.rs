@@ -30,6 +30,16 @@ impl AlignedBuffer {
         self.length = length;
     }
 
+    /// How many values it can hold.
+    pub(crate) fn capacity(&self) -> usize {
+        16 * self.lines.len()
+    }
+
+    /// How many values a buffer for `length` of them can hold.
+    pub(crate) fn capacity_for(length: usize) -> usize {
+        length.next_multiple_of(16)
+    }
+
     pub(crate) fn values(&self) -> &[f32] {
         &bytemuck::cast_slice(&self.lines)[..self.length]
     }
