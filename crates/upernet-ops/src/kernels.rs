@@ -11,7 +11,9 @@
 //! pointers where a bounds check in the inner loop would cost more than the arithmetic. Every such
 //! function checks the lengths of its slices first.
 
+pub(crate) mod bf16;
 pub(crate) mod conv3x3;
+pub(crate) mod depthwise;
 pub(crate) mod gemm;
 pub(crate) mod layer_norm;
 pub(crate) mod map;

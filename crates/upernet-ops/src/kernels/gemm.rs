@@ -11,6 +11,7 @@ use std::ops::Range;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use super::{
+    bf16,
     packed::PackedMatrix,
     rows::{Rows, RowsMut},
     simd::{self, Simd, WithSimd, load, prefetch, store},
@@ -146,6 +147,9 @@ pub(crate) fn matmul_tile<S: Simd>(
         [a.count, columns],
         "the result has another size"
     );
+    if let Some(rounded) = b.bf16() {
+        return bf16::matmul_tile(a, rounded, panels, epilogue, out);
+    }
     let blocks = b.k().div_ceil(KC).max(1);
     for block in 0..blocks {
         let depth = block * b.k() / blocks..(block + 1) * b.k() / blocks;
@@ -246,8 +250,14 @@ impl Panel<'_, '_> {
     #[inline(always)]
     fn block<S: Simd, const MR: usize, const NV: usize>(&mut self, simd: S, row: usize) {
         let sums = self.sums::<S, MR, NV>(simd, row);
+        let finish = Finish {
+            column: self.column,
+            columns: self.columns,
+            carry: self.carry,
+            epilogue: self.epilogue.as_ref(),
+        };
         for (index, sums) in sums.into_iter().enumerate() {
-            self.finish::<S, NV>(simd, row + index, sums);
+            finish.store::<S, NV>(simd, row + index, sums, self.out);
         }
     }
 
@@ -288,9 +298,28 @@ impl Panel<'_, '_> {
         }
         sums
     }
+}
 
+/// Where the sums of one row and one panel go.
+pub(super) struct Finish<'a, 'e> {
+    pub(super) column: usize,
+    /// How many of the panel's columns there are.
+    pub(super) columns: usize,
+    /// The output holds the sum of the blocks before, or what is added to it.
+    pub(super) carry: bool,
+    /// With the last block only.
+    pub(super) epilogue: Option<&'a Epilogue<'e>>,
+}
+
+impl Finish<'_, '_> {
     #[inline(always)]
-    fn finish<S: Simd, const NV: usize>(&mut self, simd: S, row: usize, sums: [S::f32s; NV]) {
+    pub(super) fn store<S: Simd, const NV: usize>(
+        &self,
+        simd: S,
+        row: usize,
+        sums: [S::f32s; NV],
+        out: &mut RowsMut<'_>,
+    ) {
         for (v, mut sum) in sums.into_iter().enumerate() {
             let start = v * S::F32_LANES;
             if start >= self.columns {
@@ -298,11 +327,11 @@ impl Panel<'_, '_> {
             }
             let length = S::F32_LANES.min(self.columns - start);
             let column = self.column + start;
-            let out = self.out.row(row, column, length);
+            let out = out.row(row, column, length);
             if self.carry {
                 sum = simd.add_f32s(sum, load(simd, out));
             }
-            if let Some(epilogue) = &self.epilogue {
+            if let Some(epilogue) = self.epilogue {
                 sum = epilogue.apply(simd, sum, row, column, out);
             }
             store(simd, out, sum);

@@ -1,6 +1,6 @@
 //! Weights as the matrix product reads them.
 
-use super::simd;
+use super::{bf16::Bf16Matrix, simd};
 
 /// One cache line, so that panels begin at its start.
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
@@ -56,7 +56,14 @@ pub(crate) struct PackedMatrix {
     k: usize,
     n: usize,
     panel_width: usize,
-    panels: AlignedBuffer,
+    panels: Panels,
+}
+
+/// The weights in the precision that they are multiplied in.
+#[derive(Clone, Debug)]
+enum Panels {
+    F32(AlignedBuffer),
+    Bf16(Bf16Matrix),
 }
 
 impl PackedMatrix {
@@ -80,7 +87,32 @@ impl PackedMatrix {
             k,
             n,
             panel_width,
-            panels,
+            panels: Panels::F32(panels),
+        }
+    }
+
+    /// The same weights rounded to bfloat16; what they are multiplied with will be rounded too.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the processor has no products of bfloat16: [`bf16::is_available`](super::bf16::is_available) tells.
+    pub(crate) fn into_bf16(self) -> Self {
+        let (k, n) = (self.k, self.n);
+        let rounded = match &self.panels {
+            Panels::F32(panels) => Bf16Matrix::new(panels.values(), [k, n], self.panel_width),
+            Panels::Bf16(_) => return self,
+        };
+        Self {
+            panels: Panels::Bf16(rounded),
+            ..self
+        }
+    }
+
+    /// The weights, if they are rounded.
+    pub(super) fn bf16(&self) -> Option<&Bf16Matrix> {
+        match &self.panels {
+            Panels::F32(_) => None,
+            Panels::Bf16(matrix) => Some(matrix),
         }
     }
 
@@ -107,12 +139,18 @@ impl PackedMatrix {
     /// One panel, `[k, panel_width]`.
     pub(crate) fn panel(&self, index: usize) -> &[f32] {
         let length = self.k * self.panel_width;
-        &self.panels.values()[index * length..][..length]
+        match &self.panels {
+            Panels::F32(panels) => &panels.values()[index * length..][..length],
+            Panels::Bf16(_) => unreachable!("rounded weights have a product of their own"),
+        }
     }
 
     /// Bytes of its weights.
     pub(crate) fn bytes(&self) -> usize {
-        size_of_val(self.panels.values())
+        match &self.panels {
+            Panels::F32(panels) => size_of_val(panels.values()),
+            Panels::Bf16(matrix) => matrix.bytes(),
+        }
     }
 }
 
