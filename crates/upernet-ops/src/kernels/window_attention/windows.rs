@@ -148,3 +148,61 @@ impl WindowGrid {
         groups
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn grids() -> impl Strategy<Value = WindowGrid> {
+        let sizes = (1..3_usize, 1..20_usize, 1..20_usize, 1..8_usize, 0..7_usize);
+        sizes.prop_map(|(batch, height, width, window, shift)| {
+            WindowGrid::new(MapSize::new(batch, [height, width]), window, shift % window)
+        })
+    }
+
+    proptest! {
+        /// What lets threads share the map.
+        #[test]
+        fn every_pixel_is_in_one_window(grid in grids(), tokens in 1..300_usize) {
+            let mut seen = vec![0; grid.map.pixels()];
+            for windows in grid.groups(tokens) {
+                let gathered = grid.gather(windows.clone());
+                let counts = windows.map(|window| grid.num_tokens(window));
+                prop_assert_eq!(gathered.tokens.len(), counts.sum::<usize>());
+                for token in gathered.tokens {
+                    seen[token.pixel] += 1;
+                }
+            }
+            prop_assert!(seen.iter().all(|&times| times == 1), "{seen:?}");
+        }
+
+        #[test]
+        fn slots_of_a_window_ascend(grid in grids()) {
+            for window in 0..grid.count() {
+                let slots: Vec<usize> = grid.tokens(window).map(|token| token.slot).collect();
+                prop_assert!(slots.is_sorted_by(|a, b| a < b), "{slots:?}");
+                prop_assert!(slots.iter().all(|&slot| slot < grid.window * grid.window));
+            }
+        }
+    }
+
+    #[test]
+    fn groups_hold_about_what_they_should() {
+        let grid = WindowGrid::new(MapSize::new(1, [28, 28]), 7, 0);
+        let groups = grid.groups(4 * 49);
+        assert_eq!(groups, [0..4, 4..8, 8..12, 12..16]);
+    }
+
+    #[test]
+    fn only_shifted_windows_at_the_border_have_regions() {
+        let grid = WindowGrid::new(MapSize::new(1, [8, 12]), 4, 2);
+        let with_regions: Vec<bool> = (0..6)
+            .map(|window| grid.regions(window).is_some())
+            .collect();
+        assert_eq!(with_regions, [false, false, true, true, true, true]);
+        let unshifted = WindowGrid::new(MapSize::new(1, [8, 12]), 4, 0);
+        assert!((0..6).all(|window| unshifted.regions(window).is_none()));
+    }
+}
