@@ -29,7 +29,7 @@ use self::{
 };
 use super::{
     gemm::{Epilogue, matmul_tile},
-    layer_norm::{LayerNorm, layer_norm_row_in_place},
+    layer_norm::{LayerNorm, layer_norm_row},
     map::MapSize,
     packed::PackedMatrix,
     rows::{Rows, RowsMut},
@@ -163,6 +163,35 @@ impl WindowAttention {
         });
     }
 
+    /// The same with the weights of both products rounded to bfloat16.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the processor has no products of bfloat16.
+    pub(crate) fn into_bf16(self) -> Self {
+        Self {
+            qkv: self.qkv.into_bf16(),
+            projection: self.projection.into_bf16(),
+            ..self
+        }
+    }
+
+    /// Bytes of the weights as they are kept.
+    pub(crate) fn bytes(&self) -> usize {
+        let vectors = [
+            &self.norm_weight,
+            &self.norm_bias,
+            &self.qkv_bias,
+            &self.projection_bias,
+            &self.position_bias.values,
+        ];
+        let vectors: usize = vectors
+            .iter()
+            .map(|values| size_of_val(values.as_slice()))
+            .sum();
+        vectors + self.qkv.bytes() + self.projection.bytes()
+    }
+
     fn check(&self) {
         let channels = self.channels();
         let size = |matrix: &PackedMatrix| [matrix.k(), matrix.n()];
@@ -241,8 +270,7 @@ impl WithSimd for Group<'_> {
             // SAFETY: a pixel belongs to one window and a window to one group, and within this
             // thread no other reference to the map lives.
             let pixel = unsafe { pixels.pixel(token.pixel) };
-            row.copy_from_slice(pixel);
-            layer_norm_row_in_place(simd, row, norm);
+            layer_norm_row(simd, pixel, norm, row);
         }
         product_with_bias(simd, rows, &attention.qkv, &attention.qkv_bias, qkv);
         heads.run(simd, &gathered, qkv, rows, scratch);

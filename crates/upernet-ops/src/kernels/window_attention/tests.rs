@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::kernels::test_support::{max_difference, noise};
+use crate::kernels::{
+    bf16,
+    test_support::{max_difference, noise},
+};
 
 /// The weights as plain matrices.
 struct Plain {
@@ -225,6 +228,30 @@ fn windows_of_twelve() {
         let error = error(&Plain::new(1, 32, 12), MapSize::new(1, [13, 24]), shift);
         assert!(error < 1e-5, "error {error} with a shift of {shift}");
     }
+}
+
+/// Rounding shifts a logit of a few units by some hundredths, and so the weights, by as much of the
+/// branch's values, which are a few units too. Below 1e-4 nothing would have been rounded.
+#[test]
+fn rounded_weights_stay_close() {
+    if !bf16::is_available() {
+        return;
+    }
+    let plain = Plain::new(3, 32, 7);
+    let size = MapSize::new(1, [9, 15]);
+    let map = noise(size.pixels() * plain.channels, 8);
+    let mut output = map.clone();
+    plain.prepare().into_bf16().add_to(&mut output, size, 3);
+    let difference = max_difference(&output, &plain.twin(&map, size, 3));
+    assert!((1e-4..0.1).contains(&difference), "difference {difference}");
+}
+
+#[test]
+fn bytes_count_weights_and_the_padded_position_bias() {
+    let attention = Plain::new(2, 16, 4).prepare();
+    let vectors = 32 * (1 + 1 + 3 + 1) + 2 * 16 * 16;
+    let matrices = attention.qkv.bytes() + attention.projection.bytes();
+    assert_eq!(attention.bytes(), 4 * vectors + matrices);
 }
 
 /// Many groups on one map, as they are in use: every window must be seen once.
