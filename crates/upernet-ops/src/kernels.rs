@@ -28,5 +28,7 @@ pub(crate) mod space_to_depth;
 #[cfg(test)]
 pub(crate) mod test_support;
 pub(crate) mod window_attention;
+#[cfg(test)]
+mod tests;
 pub(crate) mod upsample_taps;
 pub(crate) mod winograd;

@@ -104,7 +104,7 @@ mod avx512 {
 
     use super::{
         super::{
-            gemm::{Epilogue, Finish, Residual},
+            gemm::{Epilogue, Finish},
             rows::{Rows, RowsMut},
             scratch::with_scratch,
             simd::{self, prefetch},
@@ -191,6 +191,7 @@ mod avx512 {
                     &mut self.rounded[row * self.stride..][..self.stride],
                 );
             }
+            let (onto, epilogue) = self.epilogue.take_output();
             let pairs = self.b.k.div_ceil(2);
             let blocks = pairs.div_ceil(PAIRS).max(1);
             for block in 0..blocks {
@@ -200,8 +201,8 @@ mod avx512 {
                     let finish = Finish {
                         column,
                         columns: WIDTH.min(self.columns - column),
-                        carry: block > 0 || matches!(self.epilogue.residual, Residual::Output),
-                        epilogue: (block + 1 == blocks).then_some(&self.epilogue),
+                        carry: block > 0 || onto,
+                        epilogue: (block + 1 == blocks).then_some(&epilogue),
                     };
                     let words: &[u32] = bytemuck::cast_slice(self.b.panels.values());
                     let words = &words[panel * pairs * WIDTH..];

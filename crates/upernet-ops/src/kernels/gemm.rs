@@ -150,6 +150,7 @@ pub(crate) fn matmul_tile<S: Simd>(
     if let Some(rounded) = b.bf16() {
         return bf16::matmul_tile(a, rounded, panels, epilogue, out);
     }
+    let (onto, epilogue) = epilogue.take_output();
     let blocks = b.k().div_ceil(KC).max(1);
     for block in 0..blocks {
         let depth = block * b.k() / blocks..(block + 1) * b.k() / blocks;
@@ -170,7 +171,7 @@ pub(crate) fn matmul_tile<S: Simd>(
                 depth: depth.len(),
                 column,
                 columns: width.min(columns - column),
-                carry: block > 0 || matches!(epilogue.residual, Residual::Output),
+                carry: block > 0 || onto,
                 epilogue: last.then_some(epilogue),
                 out: &mut out,
             };
@@ -347,6 +348,16 @@ impl<'a> Epilogue<'a> {
         self
     }
 
+    /// Whether the result is added to what the output holds, and what else there is to do: a sum that
+    /// is built up in the output begins with what it holds.
+    pub(super) fn take_output(mut self) -> (bool, Self) {
+        let onto = matches!(self.residual, Residual::Output);
+        if onto {
+            self.residual = Residual::None;
+        }
+        (onto, self)
+    }
+
     pub(crate) fn skip_columns(mut self, columns: usize) -> Self {
         self.bias = self.bias.map(|bias| &bias[columns..]);
         if let Residual::Rows(residual) = &mut self.residual {
@@ -369,8 +380,8 @@ impl<'a> Epilogue<'a> {
             sum = simd.add_f32s(sum, load(simd, &bias[column..][..out.len()]));
         }
         match self.residual {
-            // What the output held is in the sum from the start.
-            Residual::None | Residual::Output => {}
+            Residual::None => {}
+            Residual::Output => sum = simd.add_f32s(sum, load(simd, out)),
             Residual::Rows(residual) => {
                 let values = &residual.values[row * residual.stride + column..][..out.len()];
                 sum = simd.add_f32s(sum, load(simd, values));
@@ -386,7 +397,11 @@ impl Activation {
     pub(crate) fn apply<S: Simd>(self, simd: S, x: S::f32s) -> S::f32s {
         match self {
             Self::None => x,
-            Self::Relu => simd.max_f32s(simd.splat_f32s(0.0), x),
+            // A comparison, as the maximum of a NaN and 0 may be 0.
+            Self::Relu => {
+                let zero = simd.splat_f32s(0.0);
+                simd.select_f32s(simd.less_than_f32s(x, zero), zero, x)
+            }
             Self::Gelu => super::math::gelu_f32s(simd, x),
         }
     }

@@ -9,7 +9,7 @@
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use super::{
-    gemm::{Epilogue, Residual, matmul_tile},
+    gemm::{Epilogue, matmul_tile},
     map::MapSize,
     packed::{PackedMatrix, panel_width},
     resize::{Tap, taps},
@@ -287,9 +287,6 @@ impl PanelOfMaps<'_> {
                     sum = simd.mul_add_e_f32s(simd.splat_f32s(weight), value, sum);
                 }
                 let out = self.out.row(pixel, start, length);
-                if matches!(self.epilogue.residual, Residual::Output) {
-                    sum = simd.add_f32s(sum, load(simd, out));
-                }
                 store(simd, out, self.epilogue.apply(simd, sum, pixel, start, out));
                 start += S::F32_LANES;
             }
