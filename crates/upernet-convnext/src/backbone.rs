@@ -5,11 +5,13 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use upernet_nn::{
-    Backbone, FeaturePyramid, LayerNorm2d, LayerNorm2dConfig, assert_out_stages, drop_path_schedule,
+    Backbone, FeaturePyramid, LayerNorm2d, LayerNorm2dConfig, Precision, PreparedBackbone,
+    assert_out_stages, drop_path_schedule,
 };
 
 use crate::{
-    ConvNextConfig, LAYER_NORM_EPS, block::ConvNextBlock, downsample::Downsample, stem::Stem,
+    ConvNextConfig, LAYER_NORM_EPS, PreparedConvNext, block::ConvNextBlock,
+    downsample::Downsample, prepared::PreparedStage, stem::Stem,
 };
 
 /// ConvNeXt with one feature map per requested stage.
@@ -115,6 +117,40 @@ impl ConvNext {
     }
 }
 
+impl ConvNext {
+    /// Makes the backbone ready for inference.
+    ///
+    /// Nothing changes in the result beyond rounding; drop path, which acts in training alone, is
+    /// gone.
+    #[must_use]
+    pub fn into_prepared(self, precision: Precision) -> PreparedConvNext {
+        let Self {
+            stem,
+            stages,
+            hidden_states_norms,
+            config,
+        } = self;
+        let last = config.out_stages.last().copied().unwrap_or_default();
+        let mut norms = hidden_states_norms.into_iter();
+        let stages = stages.into_iter().take(last + 1).enumerate();
+        let stages = stages.map(|(index, stage)| {
+            let returned = config.out_stages.contains(&index);
+            let norm = if returned { norms.next() } else { None };
+            let downsample = stage.downsampling_layer;
+            let blocks = stage.layers.into_iter();
+            PreparedStage {
+                downsample: downsample.map(|layer| layer.prepare(precision)),
+                blocks: blocks.map(|block| block.prepare(precision)).collect(),
+                norm: norm.map(LayerNorm2d::prepare),
+            }
+        });
+        PreparedConvNext {
+            stem: stem.prepare(precision),
+            stages: stages.collect(),
+        }
+    }
+}
+
 impl Backbone for ConvNext {
     fn channels(&self) -> Vec<usize> {
         self.config
@@ -150,6 +186,10 @@ impl Backbone for ConvNext {
     fn min_size(&self) -> usize {
         let last = self.config.out_stages.last().copied().unwrap_or_default();
         self.config.stage_stride(last)
+    }
+
+    fn prepare(self, precision: Precision) -> Box<dyn PreparedBackbone> {
+        Box::new(self.into_prepared(precision))
     }
 }
 

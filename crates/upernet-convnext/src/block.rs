@@ -11,7 +11,8 @@ use burn::{
     },
     tensor::{Device, Tensor},
 };
-use upernet_nn::{DropPath, DropPathConfig, gelu, initializer};
+use upernet_nn::{DropPath, DropPathConfig, Precision, gelu, initializer, layer_norm_weights};
+use upernet_ops::{ConvNextBlockWeights, MlpWeights, PreparedConvNextBlock};
 
 use crate::{ConvNextConfig, LAYER_NORM_EPS};
 
@@ -54,6 +55,30 @@ impl ConvNextBlock {
                 .then(|| scale.init([channels], device)),
             drop_path: DropPathConfig::new(drop_path).init(),
         }
+    }
+
+    /// The block made ready for inference; layer scale goes into the second layer.
+    pub(crate) fn prepare(self, precision: Precision) -> PreparedConvNextBlock {
+        let bias = "the layers of a block have a bias";
+        let mut project = self.pwconv2.weight.into_value(); // [4 * C, C]
+        let mut project_bias = self.pwconv2.bias.expect(bias).into_value();
+        if let Some(scale) = self.layer_scale_parameter {
+            let scale = scale.into_value();
+            project = project * scale.clone().unsqueeze::<2>();
+            project_bias = project_bias * scale;
+        }
+        let weights = ConvNextBlockWeights {
+            depthwise: self.dwconv.weight.into_value(),
+            depthwise_bias: self.dwconv.bias.expect(bias).into_value(),
+            mlp: MlpWeights {
+                norm: layer_norm_weights(self.layernorm, LAYER_NORM_EPS),
+                expand: self.pwconv1.weight.into_value(),
+                expand_bias: self.pwconv1.bias.expect(bias).into_value(),
+                project,
+                project_bias,
+            },
+        };
+        PreparedConvNextBlock::new(weights, precision)
     }
 
     /// `[N, C, H, W]` to the same.

@@ -7,9 +7,12 @@ use burn::{
     nn::conv::{Conv2d, Conv2dConfig},
     tensor::{Device, Tensor},
 };
-use upernet_nn::{LayerNorm2d, LayerNorm2dConfig, initializer};
+use upernet_nn::{LayerNorm2d, LayerNorm2dConfig, Precision, initializer};
 
-use crate::{ConvNextConfig, LAYER_NORM_EPS};
+use crate::{
+    ConvNextConfig, LAYER_NORM_EPS,
+    prepared::{PatchProjection, PreparedDownsample},
+};
 
 #[derive(Module, Debug)]
 pub(crate) struct Downsample {
@@ -25,6 +28,14 @@ impl Downsample {
         Self {
             norm: LayerNorm2dConfig::new(channels[0], LAYER_NORM_EPS).init(device),
             conv: initializer::conv2d(&conv, config.initializer_range, device),
+        }
+    }
+
+    /// The layer made ready for inference.
+    pub(crate) fn prepare(self, precision: Precision) -> PreparedDownsample {
+        PreparedDownsample {
+            norm: self.norm.prepare(),
+            patches: PatchProjection::new(self.conv, precision),
         }
     }
 

@@ -6,6 +6,7 @@
 //!
 //! - [`ConvNextConfig`] -> [`ConvNext`], a [`Backbone`](upernet_nn::Backbone).
 //! - Read from the image on: `stem`, `downsample`, `block`.
+//! - [`PreparedConvNext`] is the backbone made ready for inference.
 //!
 //! The crate knows no files and enables no burn backend.
 
@@ -13,10 +14,12 @@ mod backbone;
 mod block;
 mod config;
 mod downsample;
+mod prepared;
 mod stem;
 
 pub use backbone::ConvNext;
 pub use config::ConvNextConfig;
+pub use prepared::PreparedConvNext;
 
 /// Epsilon of every norm in the network, fixed upstream.
 const LAYER_NORM_EPS: f64 = 1e-6;

@@ -7,9 +7,12 @@ use burn::{
     nn::conv::{Conv2d, Conv2dConfig},
     tensor::{Device, Tensor},
 };
-use upernet_nn::{LayerNorm2d, LayerNorm2dConfig, initializer};
+use upernet_nn::{LayerNorm2d, LayerNorm2dConfig, Precision, initializer};
 
-use crate::{ConvNextConfig, LAYER_NORM_EPS};
+use crate::{
+    ConvNextConfig, LAYER_NORM_EPS,
+    prepared::{PatchProjection, PreparedStem},
+};
 
 #[derive(Module, Debug)]
 pub(crate) struct Stem {
@@ -26,6 +29,14 @@ impl Stem {
         Self {
             patch_embeddings: initializer::conv2d(&convolution, config.initializer_range, device),
             layernorm: LayerNorm2dConfig::new(channels, LAYER_NORM_EPS).init(device),
+        }
+    }
+
+    /// The layer made ready for inference.
+    pub(crate) fn prepare(self, precision: Precision) -> PreparedStem {
+        PreparedStem {
+            patches: PatchProjection::new(self.patch_embeddings, precision),
+            norm: self.layernorm.prepare(),
         }
     }
 

@@ -6,6 +6,7 @@ use burn::{
     module::{Module, ModuleVisitor, Param},
     tensor::{Device, Gradients, Tensor},
 };
+use upernet::nn::Precision;
 use upernet_hf::{ModelFolder, config::HfConfig};
 use upernet_zoo::{Model, hub_parameters, load};
 
@@ -13,6 +14,8 @@ use crate::{Case, Difference, Tolerance, compare};
 
 /// Largest difference of features, logits and losses, relative to max(1, largest magnitude).
 const FORWARD: Tolerance = Tolerance::Max(1e-4);
+/// The same through the prepared network, whose sums run in another order and through transforms.
+const PREPARED: Tolerance = Tolerance::Max(1e-3);
 /// L2 norm of a gradient's difference, relative to its own.
 const GRADIENT: f64 = 2e-3;
 /// How often the reference's own f32 rounding a gradient may be off, whatever its norm.
@@ -71,11 +74,26 @@ pub fn check(folder: &Path, device: &Device) -> Result<Findings, upernet_zoo::Er
     let case = Case::read(folder);
     let mut findings = Findings::default();
     check_inference(&case, &model, device, &mut findings);
+    check_prepared(&case, model.clone(), device, &mut findings);
     if case.has_training() {
         let model = model.train();
         check_training(&case, &model, &model_folder.config, device, &mut findings);
     }
     Ok(findings)
+}
+
+fn check_prepared(case: &Case, model: Model, device: &Device, findings: &mut Findings) {
+    let model = model.prepare(Precision::F32);
+    let features = model.backbone().forward(case.pixel_values(device));
+    for (level, map) in features.maps().iter().enumerate() {
+        let name = format!("eval.feature.{level}");
+        findings.check(case, &name, &values(map.clone()), PREPARED);
+    }
+    let decode_logits = model.decode_head().forward(features);
+    let decode_logits = values(decode_logits);
+    findings.check(case, "eval.decode_logits", &decode_logits, PREPARED);
+    let logits = values(model.forward(case.pixel_values(device)));
+    findings.check(case, "eval.logits", &logits, PREPARED);
 }
 
 fn check_inference(case: &Case, model: &Model, device: &Device, findings: &mut Findings) {

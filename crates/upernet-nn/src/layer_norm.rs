@@ -8,6 +8,7 @@ use burn::{
     nn::{LayerNorm, LayerNormConfig},
     tensor::{Device, Tensor},
 };
+use upernet_ops::{LayerNormWeights, PreparedLayerNorm};
 
 /// Configuration of a [`LayerNorm2d`].
 #[derive(Config, Debug)]
@@ -22,6 +23,7 @@ pub struct LayerNorm2dConfig {
 #[derive(Module, Debug)]
 pub struct LayerNorm2d {
     norm: LayerNorm,
+    epsilon: f64,
 }
 
 impl LayerNorm2dConfig {
@@ -32,6 +34,7 @@ impl LayerNorm2dConfig {
             norm: LayerNormConfig::new(self.channels)
                 .with_epsilon(self.epsilon)
                 .init(device),
+            epsilon: self.epsilon,
         }
     }
 }
@@ -46,6 +49,29 @@ impl LayerNorm2d {
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let input = input.permute([0, 2, 3, 1]); // [N, H, W, C]
         self.norm.forward(input).permute([0, 3, 1, 2]) // [N, C, H, W]
+    }
+}
+
+impl LayerNorm2d {
+    /// Makes the layer ready for inference.
+    #[must_use]
+    pub fn prepare(self) -> PreparedLayerNorm {
+        PreparedLayerNorm::new(layer_norm_weights(self.norm, self.epsilon))
+    }
+}
+
+/// Takes the weights out of burn's layer, which keeps its epsilon to itself.
+#[must_use]
+pub fn layer_norm_weights(norm: LayerNorm, epsilon: f64) -> LayerNormWeights {
+    let scale = norm.gamma.into_value();
+    let shift = match norm.beta {
+        Some(shift) => shift.into_value(),
+        None => scale.zeros_like(),
+    };
+    LayerNormWeights {
+        scale,
+        shift,
+        epsilon,
     }
 }
 

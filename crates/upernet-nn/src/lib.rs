@@ -27,6 +27,6 @@ pub use batch_norm::{BatchNorm2d, BatchNorm2dConfig};
 pub use conv_module::{ConvModule, ConvModuleConfig, FoldedConv};
 pub use drop_path::{DropPath, DropPathConfig, drop_path_schedule};
 pub use feature_pyramid::FeaturePyramid;
-pub use layer_norm::{LayerNorm2d, LayerNorm2dConfig};
+pub use layer_norm::{LayerNorm2d, LayerNorm2dConfig, layer_norm_weights};
 pub use prepared::PreparedBackbone;
 pub use upernet_ops::{Precision, gelu, resize_bilinear};

@@ -2,7 +2,15 @@
 
 use burn::tensor::{Tensor, module::conv2d, ops::ConvOptions};
 
-use crate::{Activation, Precision};
+use crate::{
+    Activation, Precision,
+    flex::{self, Map},
+    kernels::{
+        gemm::{Epilogue, Residual},
+        winograd::{WinogradWeights, winograd},
+    },
+    linear::assert_channels,
+};
 
 /// Computes `activation(conv3x3(x) + bias)`; the map keeps its size.
 ///
@@ -48,6 +56,7 @@ pub struct PreparedConv3x3 {
 
 #[derive(Debug)]
 enum Form {
+    Kernel(Packed),
     Plain {
         weight: Tensor<4>,
         bias: Option<Tensor<1>>,
@@ -61,9 +70,13 @@ impl PreparedConv3x3 {
         weight: Tensor<4>,
         bias: Option<Tensor<1>>,
         activation: Activation,
-        _precision: Precision,
+        precision: Precision,
     ) -> Self {
-        let form = Form::Plain { weight, bias };
+        let form = if flex::has_kernels(&weight.device()) {
+            Form::Kernel(Packed::new(weight, bias, precision))
+        } else {
+            Form::Plain { weight, bias }
+        };
         Self { form, activation }
     }
 
@@ -76,6 +89,7 @@ impl PreparedConv3x3 {
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match &self.form {
+            Form::Kernel(packed) => packed.forward(x, self.activation),
             Form::Plain { weight, bias } => {
                 conv3x3(x, weight.clone(), bias.clone(), self.activation)
             }
@@ -91,10 +105,56 @@ impl PreparedConv3x3 {
     #[must_use]
     pub fn forward_onto(&self, x: Tensor<4>, residual: Tensor<4>) -> Tensor<4> {
         match &self.form {
+            Form::Kernel(packed) => packed.forward_onto(x, residual, self.activation),
             Form::Plain { weight, bias } => {
                 let y = convolve(x, weight.clone(), bias.clone());
                 self.activation.apply(y + residual)
             }
         }
+    }
+}
+
+#[derive(Debug)]
+struct Packed {
+    weight: WinogradWeights,
+    bias: Option<Vec<f32>>,
+}
+
+impl Packed {
+    fn new(weight: Tensor<4>, bias: Option<Tensor<1>>, _precision: Precision) -> Self {
+        let [channels_out, channels_in, ..] = weight.dims();
+        Self {
+            weight: WinogradWeights::new(&flex::values(weight), [channels_out, channels_in]),
+            bias: bias.map(flex::values),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+        let x = Map::from_tensor(x);
+        let [batch, height, width, _] = x.dims();
+        let y = Map::zeros([batch, height, width, self.weight.outputs()]);
+        self.compute(&x, y, Residual::None, activation)
+    }
+
+    fn forward_onto(&self, x: Tensor<4>, residual: Tensor<4>, activation: Activation) -> Tensor<4> {
+        let (x, y) = (Map::from_tensor(x), Map::from_tensor(residual));
+        self.compute(&x, y, Residual::Output, activation)
+    }
+
+    fn compute(
+        &self,
+        x: &Map,
+        mut y: Map,
+        residual: Residual<'_>,
+        activation: Activation,
+    ) -> Tensor<4> {
+        assert_channels(x, self.weight.inputs());
+        let epilogue = Epilogue {
+            bias: self.bias.as_deref(),
+            residual,
+            activation: activation.into(),
+        };
+        winograd(x.values(), x.size(), &self.weight, epilogue, y.values_mut());
+        y.into_tensor()
     }
 }

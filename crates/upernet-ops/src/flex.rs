@@ -13,6 +13,8 @@ use burn::{
 };
 use burn_flex::{FlexTensor, Layout};
 
+use crate::kernels::map::MapSize;
+
 /// The environment variable that turns kernels off with the value `off`.
 const SWITCH: &str = "UPERNET_KERNELS";
 
@@ -102,6 +104,17 @@ impl Map {
     /// `[N, H, W, C]`.
     pub(crate) fn dims(&self) -> [usize; 4] {
         self.tensor.layout().shape().dims()
+    }
+
+    /// Batch, height and width.
+    pub(crate) fn size(&self) -> MapSize {
+        let [batch, height, width, _] = self.dims();
+        MapSize::new(batch, [height, width])
+    }
+
+    /// Channels.
+    pub(crate) fn channels(&self) -> usize {
+        self.dims()[3]
     }
 
     /// Its values in `[N, H, W, C]` order.

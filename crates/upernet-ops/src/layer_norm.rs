@@ -4,6 +4,11 @@
 
 use burn::tensor::{Tensor, module};
 
+use crate::{
+    flex::{self, Map},
+    kernels::layer_norm as kernel,
+};
+
 /// Scale, shift and epsilon of a layer normalisation.
 #[derive(Clone, Debug)]
 pub struct LayerNormWeights {
@@ -52,6 +57,7 @@ pub struct PreparedLayerNorm {
 
 #[derive(Debug)]
 enum Form {
+    Kernel(PackedNorm),
     Plain(LayerNormWeights),
 }
 
@@ -59,9 +65,12 @@ impl PreparedLayerNorm {
     /// Lays out the weights.
     #[must_use]
     pub fn new(weights: LayerNormWeights) -> Self {
-        Self {
-            form: Form::Plain(weights),
-        }
+        let form = if flex::has_kernels(&weights.scale.device()) {
+            Form::Kernel(PackedNorm::new(weights))
+        } else {
+            Form::Plain(weights)
+        };
+        Self { form }
     }
 
     /// Normalises every cell of a map over its channels.
@@ -72,7 +81,39 @@ impl PreparedLayerNorm {
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match &self.form {
+            Form::Kernel(norm) => {
+                let x = Map::from_tensor(x);
+                let mut y = Map::zeros(x.dims());
+                kernel::layer_norm(x.values(), norm.as_kernel(), y.values_mut());
+                y.into_tensor()
+            }
             Form::Plain(weights) => layer_norm(x, weights),
+        }
+    }
+}
+
+/// The weights on the host.
+#[derive(Debug)]
+pub(crate) struct PackedNorm {
+    pub(crate) scale: Vec<f32>,
+    pub(crate) shift: Vec<f32>,
+    pub(crate) epsilon: f32,
+}
+
+impl PackedNorm {
+    pub(crate) fn new(weights: LayerNormWeights) -> Self {
+        Self {
+            scale: flex::values(weights.scale),
+            shift: flex::values(weights.shift),
+            epsilon: weights.epsilon as f32,
+        }
+    }
+
+    pub(crate) fn as_kernel(&self) -> kernel::LayerNorm<'_> {
+        kernel::LayerNorm {
+            scale: &self.scale,
+            shift: &self.shift,
+            epsilon: self.epsilon,
         }
     }
 }

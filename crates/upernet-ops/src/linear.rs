@@ -160,13 +160,7 @@ impl Packed {
         residual: Residual<'_>,
         activation: Activation,
     ) -> Tensor<4> {
-        let [.., channels] = x.dims();
-        assert_eq!(
-            channels,
-            self.weight.k(),
-            "the layer takes {} channels, the map has {channels}",
-            self.weight.k()
-        );
+        assert_channels(x, self.weight.k());
         let epilogue = Epilogue {
             bias: self.bias.as_deref(),
             residual,
@@ -177,4 +171,13 @@ impl Packed {
         gemm::matmul(rows, &self.weight, epilogue, out);
         y.into_tensor()
     }
+}
+
+/// Panics if a map has other channels than a layer takes.
+pub(crate) fn assert_channels(x: &Map, expected: usize) {
+    let channels = x.channels();
+    assert_eq!(
+        channels, expected,
+        "the layer takes {expected} channels, the map has {channels}"
+    );
 }

@@ -2,6 +2,8 @@
 
 use burn::tensor::{Device, Tensor};
 
+use crate::kernels::map::MapSize;
+
 /// Why most of this is never called.
 const NO_KERNELS: &str = "no tensor takes a kernel in a build without the feature `flex`";
 
@@ -43,6 +45,15 @@ impl Map {
 
     pub(crate) fn dims(&self) -> [usize; 4] {
         self.dims
+    }
+
+    pub(crate) fn size(&self) -> MapSize {
+        let [batch, height, width, _] = self.dims;
+        MapSize::new(batch, [height, width])
+    }
+
+    pub(crate) fn channels(&self) -> usize {
+        self.dims[3]
     }
 
     pub(crate) fn values(&self) -> &[f32] {

@@ -112,7 +112,7 @@ pub fn add_resized(finer: Tensor<4>, coarser: Tensor<4>) -> Tensor<4> {
 #[cfg(test)]
 mod tests {
     use burn::tensor::{
-        Distribution, Tolerance,
+        Device, Distribution, Tolerance,
         module::interpolate,
         ops::{InterpolateMode, InterpolateOptions},
     };

@@ -12,7 +12,16 @@
 
 use burn::tensor::{Tensor, assert_shape};
 
-use crate::{Precision, interpolation};
+use crate::{
+    Precision,
+    flex::{self, Map},
+    interpolation,
+    kernels::{
+        gemm::{Epilogue, Residual},
+        upsample_taps::{self as kernel, TapWeights},
+    },
+    linear::assert_channels,
+};
 
 /// Computes the 3 x 3 convolution (stride 1, zero padding 1) of `x` resized bilinearly to `size`.
 ///
@@ -90,6 +99,7 @@ pub struct PreparedUpsampleConv3x3 {
 
 #[derive(Debug)]
 enum Form {
+    Kernel(TapWeights),
     /// `[channels out * 9, channels in]`.
     Plain(Tensor<2>),
 }
@@ -97,8 +107,12 @@ enum Form {
 impl PreparedUpsampleConv3x3 {
     /// Lays out `weight`, `[channels out, channels in, 3, 3]`.
     #[must_use]
-    pub fn new(weight: Tensor<4>, _precision: Precision) -> Self {
-        let form = Form::Plain(tap_matrix(weight));
+    pub fn new(weight: Tensor<4>, precision: Precision) -> Self {
+        let form = if flex::has_kernels(&weight.device()) {
+            Form::Kernel(pack(weight, precision))
+        } else {
+            Form::Plain(tap_matrix(weight))
+        };
         Self { form }
     }
 
@@ -111,6 +125,12 @@ impl PreparedUpsampleConv3x3 {
     #[must_use]
     pub fn forward(&self, x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
         match &self.form {
+            Form::Kernel(weights) => {
+                let x = Map::from_tensor(x);
+                let [batch, ..] = x.dims();
+                let y = Map::zeros([batch, size[0], size[1], weights.outputs()]);
+                compute(&x, weights, y, Residual::None)
+            }
             Form::Plain(taps) => taps_of(x, taps.clone(), size),
         }
     }
@@ -125,7 +145,28 @@ impl PreparedUpsampleConv3x3 {
     pub fn forward_onto(&self, x: Tensor<4>, sum: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = sum.dims();
         match &self.form {
+            Form::Kernel(weights) => {
+                let (x, sum) = (Map::from_tensor(x), Map::from_tensor(sum));
+                compute(&x, weights, sum, Residual::Output)
+            }
             Form::Plain(taps) => sum + taps_of(x, taps.clone(), [height, width]),
         }
     }
+}
+
+fn pack(weight: Tensor<4>, _precision: Precision) -> TapWeights {
+    let [channels_out, channels_in, ..] = weight.dims();
+    TapWeights::new(&flex::values(weight), [channels_out, channels_in])
+}
+
+fn compute(x: &Map, weights: &TapWeights, mut y: Map, residual: Residual<'_>) -> Tensor<4> {
+    assert_channels(x, weights.inputs());
+    let [_, height, width, _] = y.dims();
+    let epilogue = Epilogue {
+        residual,
+        ..Epilogue::default()
+    };
+    let (size, values) = ([height, width], y.values_mut());
+    kernel::upsample_conv3x3(x.values(), x.size(), weights, size, epilogue, values);
+    y.into_tensor()
 }

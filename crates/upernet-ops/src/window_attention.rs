@@ -5,7 +5,14 @@
 use burn::tensor::{Tensor, activation::softmax};
 
 use crate::{
-    LayerNormWeights, Precision, layer_norm,
+    LayerNormWeights, Precision,
+    flex::{self, Map},
+    kernels::{
+        packed::PackedMatrix,
+        window_attention::{PositionBias, WindowAttention},
+    },
+    layer_norm,
+    layer_norm::PackedNorm,
     window::{
         pad_to_multiple, shift_back, shift_forward, shift_mask, window_partition, window_reverse,
     },
@@ -120,17 +127,25 @@ pub struct PreparedWindowAttention {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a network has few, and they are not moved about")]
 enum Form {
+    Kernel { kernel: WindowAttention, shift: usize },
     Plain(WindowAttentionWeights),
 }
 
 impl PreparedWindowAttention {
     /// Lays out the weights.
     #[must_use]
-    pub fn new(weights: WindowAttentionWeights, _precision: Precision) -> Self {
-        Self {
-            form: Form::Plain(weights),
-        }
+    pub fn new(weights: WindowAttentionWeights, precision: Precision) -> Self {
+        let form = if flex::has_kernels(&weights.qkv.device()) {
+            Form::Kernel {
+                shift: weights.shift,
+                kernel: pack(weights, precision),
+            }
+        } else {
+            Form::Plain(weights)
+        };
+        Self { form }
     }
 
     /// Computes `x + project(attend(norm(x)))`.
@@ -141,7 +156,53 @@ impl PreparedWindowAttention {
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match &self.form {
+            Form::Kernel { kernel, shift } => {
+                let mut x = Map::from_tensor(x);
+                let size = x.size();
+                kernel.add_to(x.values_mut(), size, *shift);
+                x.into_tensor()
+            }
             Form::Plain(weights) => window_attention(x, weights),
         }
+    }
+}
+
+/// The weights as the kernel reads them: the logits' scale is in the queries.
+fn pack(weights: WindowAttentionWeights, _precision: Precision) -> WindowAttention {
+    let [channels, _] = weights.projection.dims();
+    let [num_heads, ..] = weights.position_bias.dims();
+    let window_size = weights.window_size;
+    let scale = ((channels / num_heads) as f32).sqrt().recip();
+    let scaled = |column: usize, value: f32| if column < channels { value * scale } else { value };
+    let qkv = flex::values(weights.qkv);
+    let qkv_bias = match weights.qkv_bias {
+        Some(bias) => flex::values(bias),
+        None => vec![0.0; 3 * channels],
+    };
+    let projection = flex::values(weights.projection);
+    let norm = PackedNorm::new(weights.norm);
+    WindowAttention {
+        window_size,
+        num_heads,
+        norm_weight: norm.scale,
+        norm_bias: norm.shift,
+        norm_epsilon: norm.epsilon,
+        qkv: PackedMatrix::from_fn(channels, 3 * channels, |row, column| {
+            scaled(column, qkv[row * 3 * channels + column])
+        }),
+        qkv_bias: qkv_bias
+            .into_iter()
+            .enumerate()
+            .map(|(column, value)| scaled(column, value))
+            .collect(),
+        projection: PackedMatrix::from_fn(channels, channels, |row, column| {
+            projection[row * channels + column]
+        }),
+        projection_bias: flex::values(weights.projection_bias),
+        position_bias: PositionBias::new(
+            &flex::values(weights.position_bias),
+            num_heads,
+            window_size,
+        ),
     }
 }

@@ -7,11 +7,11 @@ use burn::{
 };
 use upernet_nn::initializer;
 use upernet_ops::{
-    add_mask,
+    LayerNormWeights, WindowAttentionWeights, add_mask,
     relative_position::{relative_position_bias, table_rows},
 };
 
-use crate::SwinConfig;
+use crate::{SwinConfig, prepared::linear_weights};
 
 /// Multi-head attention among the tokens of one window, with a bias per offset of two tokens.
 #[derive(Module, Debug)]
@@ -45,6 +45,29 @@ impl WindowAttention {
             projection_dropout: DropoutConfig::new(config.hidden_dropout).init(),
             num_heads,
             window_size: config.window_size,
+        }
+    }
+
+    /// Its weights, behind a norm, for windows moved by `shift`.
+    pub(crate) fn into_weights(
+        self,
+        norm: LayerNormWeights,
+        shift: usize,
+    ) -> WindowAttentionWeights {
+        let qkv = [self.query, self.key, self.value].map(linear_weights);
+        let (weights, biases): (Vec<_>, Vec<_>) = qkv.into_iter().unzip();
+        let biases: Option<Vec<_>> = biases.into_iter().collect();
+        let (projection, projection_bias) = linear_weights(self.projection);
+        let table = self.relative_position_bias_table.into_value();
+        WindowAttentionWeights {
+            norm,
+            qkv: Tensor::cat(weights, 1),
+            qkv_bias: biases.map(|biases| Tensor::cat(biases, 0)),
+            position_bias: relative_position_bias(table, self.window_size),
+            projection,
+            projection_bias: projection_bias.expect("the projection has a bias"),
+            window_size: self.window_size,
+            shift,
         }
     }
 

@@ -5,9 +5,16 @@ use burn::{
     nn::{LayerNorm, LayerNormConfig},
     tensor::{Device, Tensor},
 };
-use upernet_nn::{Backbone, FeaturePyramid, assert_out_stages, drop_path_schedule};
+use upernet_nn::{
+    Backbone, FeaturePyramid, Precision, PreparedBackbone, assert_out_stages, drop_path_schedule,
+};
 
-use crate::{SwinConfig, patch_embedding::PatchEmbedding, stage::SwinStage};
+use crate::{
+    LAYER_NORM_EPS, PreparedSwin, SwinConfig,
+    patch_embedding::PatchEmbedding,
+    prepared::{PreparedStage, prepare_norm},
+    stage::SwinStage,
+};
 
 /// Swin Transformer with one feature map per requested stage.
 ///
@@ -102,6 +109,39 @@ impl Swin {
     }
 }
 
+impl Swin {
+    /// Makes the backbone ready for inference.
+    ///
+    /// Nothing changes in the result beyond rounding; drop path and dropout, which act in training
+    /// alone, are gone.
+    #[must_use]
+    pub fn into_prepared(self, precision: Precision) -> PreparedSwin {
+        let Self {
+            patch_embedding,
+            stages,
+            hidden_states_norms,
+            config,
+        } = self;
+        let last = config.out_stages.last().copied().unwrap_or_default();
+        let mut norms = hidden_states_norms.into_iter();
+        let stages = stages.into_iter().take(last + 1).enumerate();
+        let stages = stages.map(|(index, stage)| {
+            let returned = config.out_stages.contains(&index);
+            let norm = if returned { norms.next() } else { None };
+            let (blocks, downsample) = stage.prepare(config.layer_norm_eps, precision);
+            PreparedStage {
+                blocks,
+                norm: norm.map(|norm| prepare_norm(norm, LAYER_NORM_EPS)),
+                downsample: downsample.filter(|_| index < last),
+            }
+        });
+        PreparedSwin {
+            patch_embedding: patch_embedding.prepare(precision),
+            stages: stages.collect(),
+        }
+    }
+}
+
 impl Backbone for Swin {
     fn channels(&self) -> Vec<usize> {
         self.config
@@ -134,6 +174,10 @@ impl Backbone for Swin {
             x = stage.downsample(x);
         }
         FeaturePyramid::new(features)
+    }
+
+    fn prepare(self, precision: Precision) -> Box<dyn PreparedBackbone> {
+        Box::new(self.into_prepared(precision))
     }
 }
 

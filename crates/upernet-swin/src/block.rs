@@ -7,12 +7,17 @@ use burn::{
     nn::{LayerNorm, LayerNormConfig},
     tensor::{Device, Tensor},
 };
-use upernet_nn::{DropPath, DropPathConfig};
-use upernet_ops::window::{
-    pad_to_multiple, shift_back, shift_forward, shift_mask, window_partition, window_reverse,
+use upernet_nn::{DropPath, DropPathConfig, Precision, layer_norm_weights};
+use upernet_ops::{
+    PreparedMlp, PreparedWindowAttention,
+    window::{
+        pad_to_multiple, shift_back, shift_forward, shift_mask, window_partition, window_reverse,
+    },
 };
 
-use crate::{DropPathRule, SwinConfig, attention::WindowAttention, mlp::Mlp};
+use crate::{
+    DropPathRule, SwinConfig, attention::WindowAttention, mlp::Mlp, prepared::PreparedBlock,
+};
 
 #[derive(Module, Debug)]
 pub(crate) struct SwinBlock {
@@ -64,6 +69,17 @@ impl SwinBlock {
         let x = x + self.attention_drop_path.forward(attended);
         let transformed = self.mlp.forward(self.layernorm_after.forward(x.clone()));
         x + self.mlp_drop_path.forward(transformed)
+    }
+
+    /// The block made ready for inference.
+    pub(crate) fn prepare(self, layer_norm_eps: f64, precision: Precision) -> PreparedBlock {
+        let norm = layer_norm_weights(self.layernorm_before, layer_norm_eps);
+        let attention = self.attention.into_weights(norm, self.shift);
+        let norm = layer_norm_weights(self.layernorm_after, layer_norm_eps);
+        PreparedBlock {
+            attention: PreparedWindowAttention::new(attention, precision),
+            mlp: PreparedMlp::new(self.mlp.into_weights(norm), precision),
+        }
     }
 
     fn attend(&self, x: Tensor<4>) -> Tensor<4> {

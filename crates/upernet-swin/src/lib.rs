@@ -7,7 +7,8 @@
 //!
 //! - [`SwinConfig`] -> [`Swin`], a [`Backbone`](upernet_nn::Backbone).
 //! - Read from the image on: `patch_embedding`, `stage` (blocks, then `patch_merging`), and inside a
-//!   block `window` -> `attention` -> `mlp`.
+//!   block `attention` -> `mlp`; windows are cut by [`upernet_ops::window`].
+//! - [`PreparedSwin`] is the backbone made ready for inference.
 //!
 //! The crate knows no files and enables no burn backend.
 
@@ -18,7 +19,12 @@ mod config;
 mod mlp;
 mod patch_embedding;
 mod patch_merging;
+mod prepared;
 mod stage;
 
 pub use backbone::Swin;
 pub use config::{DropPathRule, SwinConfig};
+pub use prepared::PreparedSwin;
+
+/// Epsilon of every norm outside a block, fixed upstream.
+const LAYER_NORM_EPS: f64 = 1e-5;

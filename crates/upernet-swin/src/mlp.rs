@@ -6,8 +6,9 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use upernet_nn::{gelu, initializer};
+use upernet_ops::{LayerNormWeights, MlpWeights};
 
-use crate::SwinConfig;
+use crate::{SwinConfig, prepared::linear_weights};
 
 #[derive(Module, Debug)]
 pub(crate) struct Mlp {
@@ -30,6 +31,20 @@ impl Mlp {
             fc1: initializer::linear(&LinearConfig::new(channels, hidden), std, device),
             fc2: initializer::linear(&LinearConfig::new(hidden, channels), std, device),
             dropout: DropoutConfig::new(config.hidden_dropout).init(),
+        }
+    }
+
+    /// Its weights, behind a norm.
+    pub(crate) fn into_weights(self, norm: LayerNormWeights) -> MlpWeights {
+        let bias = "the layers of an MLP have a bias";
+        let (expand, expand_bias) = linear_weights(self.fc1);
+        let (project, project_bias) = linear_weights(self.fc2);
+        MlpWeights {
+            norm,
+            expand,
+            expand_bias: expand_bias.expect(bias),
+            project,
+            project_bias: project_bias.expect(bias),
         }
     }
 

@@ -10,10 +10,10 @@ use burn::{
     },
     tensor::{Device, Tensor},
 };
-use upernet_nn::initializer;
+use upernet_nn::{Precision, initializer};
 use upernet_ops::window::pad_to_multiple;
 
-use crate::SwinConfig;
+use crate::{SwinConfig, prepared::PreparedPatchEmbedding};
 
 /// Cuts the image into patches, embeds each and normalises it.
 #[derive(Module, Debug)]
@@ -55,6 +55,14 @@ impl PatchEmbedding {
             None => tokens,
         };
         self.dropout.forward(tokens)
+    }
+}
+
+impl PatchEmbedding {
+    /// The layer made ready for inference.
+    pub(crate) fn prepare(self, precision: Precision) -> PreparedPatchEmbedding {
+        let positions = self.position_embeddings.map(Param::into_value);
+        PreparedPatchEmbedding::new(self.projection, self.norm, positions, precision)
     }
 }
 

@@ -7,10 +7,10 @@ use burn::{
     nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig},
     tensor::{Device, Tensor, s},
 };
-use upernet_nn::initializer;
+use upernet_nn::{Precision, initializer};
 use upernet_ops::window::pad_to_multiple;
 
-use crate::SwinConfig;
+use crate::{SwinConfig, prepared::PreparedMerging};
 
 /// Joins each 2 x 2 group of tokens into one with twice the channels.
 #[derive(Module, Debug)]
@@ -34,6 +34,13 @@ impl PatchMerging {
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         self.reduction
             .forward(self.norm.forward(gather_neighbours(x)))
+    }
+}
+
+impl PatchMerging {
+    /// The layer made ready for inference.
+    pub(crate) fn prepare(self, precision: Precision) -> PreparedMerging {
+        PreparedMerging::new(self.norm, self.reduction, precision)
     }
 }
 

@@ -6,8 +6,14 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
+use upernet_nn::Precision;
 
-use crate::{SwinConfig, block::SwinBlock, patch_merging::PatchMerging};
+use crate::{
+    SwinConfig,
+    block::SwinBlock,
+    patch_merging::PatchMerging,
+    prepared::{PreparedBlock, PreparedMerging},
+};
 
 #[derive(Module, Debug)]
 pub(crate) struct SwinStage {
@@ -37,6 +43,18 @@ impl SwinStage {
     /// The stage's map at its own resolution, `[N, H, W, C]`.
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         self.blocks.iter().fold(x, |x, block| block.forward(x))
+    }
+
+    /// The blocks and the merging made ready for inference.
+    pub(crate) fn prepare(
+        self,
+        layer_norm_eps: f64,
+        precision: Precision,
+    ) -> (Vec<PreparedBlock>, Option<PreparedMerging>) {
+        let blocks = self.blocks.into_iter();
+        let blocks = blocks.map(|block| block.prepare(layer_norm_eps, precision));
+        let downsample = self.downsample.map(|merging| merging.prepare(precision));
+        (blocks.collect(), downsample)
     }
 
     /// What the next stage starts from.

@@ -2,7 +2,7 @@
 
 use burn::{module::Module, tensor::Tensor};
 use upernet_convnext::ConvNext;
-use upernet_nn::{Backbone, FeaturePyramid};
+use upernet_nn::{Backbone, FeaturePyramid, Precision, PreparedBackbone};
 use upernet_swin::Swin;
 
 /// One of the backbone families that published UPerNets use.
@@ -44,6 +44,13 @@ impl Backbone for ZooBackbone {
         match self {
             Self::Swin(swin) => swin.min_size(),
             Self::ConvNext(convnext) => convnext.min_size(),
+        }
+    }
+
+    fn prepare(self, precision: Precision) -> Box<dyn PreparedBackbone> {
+        match self {
+            Self::Swin(swin) => swin.prepare(precision),
+            Self::ConvNext(convnext) => convnext.prepare(precision),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`load`] turns an opened model folder into a [`Model`], with every key accounted for in a
 //!   [`KeyReport`]; [`save`] writes a folder that `transformers` loads to the same network.
+//! - [`load_prepared`] makes it ready for inference.
 //! - [`build`] makes a model with fresh weights, drawn as Hugging Face draws them.
 //! - [`ZooBackbone`] is the backbone that a config file chose.
 //! - [`cost`] counts parameters and multiply-adds; [`published`] is the table of known checkpoints.
@@ -24,7 +25,7 @@ pub use backbone::ZooBackbone;
 pub use build::{BuildOptions, Model, build, build_with, check_input};
 pub use cost::{Cost, cost};
 pub use error::Error;
-pub use load::{key_report, load, load_with};
+pub use load::{key_report, load, load_prepared, load_with};
 pub use parameters::{HubParameter, hub_parameters};
 pub use published::{PublishedModel, published};
 pub use report::{Dialect, KeyReport, Mismatch};

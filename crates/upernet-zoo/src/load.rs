@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
+use upernet_head::PreparedUperNet;
 use upernet_hf::{
     ModelFolder,
     config::{HfBackboneConfig, HfConfig},
     weights::Checkpoint,
 };
+use upernet_nn::Precision;
 
 use crate::{
     BuildOptions, Dialect, Error, KeyReport, Mismatch, Model, build_with, keys,
@@ -74,6 +76,38 @@ pub fn load_with(
         Ok::<_, Error>(values)
     })?;
     Ok((model, match_up.report))
+}
+
+/// [`load_with`], made ready for inference.
+///
+/// The network is taken apart as it is prepared, so that hardly more than one layer of it is in memory
+/// twice.
+///
+/// # Errors
+///
+/// As [`load`].
+///
+/// # Example
+///
+/// ```no_run
+/// use burn::tensor::Device;
+/// use upernet_nn::Precision;
+/// use upernet_zoo::{BuildOptions, hf::ModelFolder};
+///
+/// let folder = ModelFolder::open("upernet-swin-tiny".as_ref())?;
+/// let (options, device) = (BuildOptions::default(), Device::flex());
+/// let (model, _) = upernet_zoo::load_prepared(&folder, &options, Precision::F32, &device, |_| {})?;
+/// # Ok::<(), upernet_zoo::Error>(())
+/// ```
+pub fn load_prepared(
+    folder: &ModelFolder,
+    options: &BuildOptions,
+    precision: Precision,
+    device: &Device,
+    progress: impl FnMut(f64),
+) -> Result<(PreparedUperNet, KeyReport), Error> {
+    let (model, report) = load_with(folder, options, device, progress)?;
+    Ok((model.prepare(precision), report))
 }
 
 /// Says what would become of every key, reading no weights.

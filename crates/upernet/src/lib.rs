@@ -3,7 +3,7 @@
 //! - [`Segmenter`] is the way in: photo to class of every pixel.
 //! - [`device`] names compute devices and finds those that this build and this machine have.
 //! - [`source`] finds a model on disk or, with the `hub` feature, on the Hugging Face hub.
-//! - [`zoo`], [`head`], [`nn`], [`hf`] and [`pixels`] are the crates below, for building networks of
+//! - [`zoo`], [`head`], [`nn`], [`ops`], [`hf`] and [`pixels`] are the crates below, for building networks of
 //!   your own; [`burn`] is the tensor library they are built on.
 //!
 //! # Example
@@ -37,9 +37,10 @@ pub mod source;
 pub use burn;
 pub use error::{Error, ErrorKind};
 pub use prediction::{Prediction, Segmentation, Timings};
-pub use segmenter::Segmenter;
+pub use segmenter::{Segmenter, SegmenterOptions};
 pub use upernet_head as head;
 pub use upernet_hf as hf;
 pub use upernet_image as pixels;
 pub use upernet_nn as nn;
+pub use upernet_ops as ops;
 pub use upernet_zoo as zoo;

@@ -10,9 +10,28 @@ use upernet_hf::{
 use upernet_image::{
     DecodeLimits, ImageProcessor, Palette, Resample, image::RgbImage, palette_for, read_image,
 };
-use upernet_zoo::{BuildOptions, Model, check_input, hf::config::HfConfig, load_with};
+use upernet_head::PreparedUperNet;
+use upernet_nn::Precision;
+use upernet_zoo::{BuildOptions, check_input, hf::config::HfConfig, load_prepared};
 
 use crate::{Error, Prediction, Segmentation, Timings, source};
+
+/// Choices about how a [`Segmenter`] computes.
+///
+/// # Example
+///
+/// ```
+/// use upernet::{SegmenterOptions, nn::Precision};
+///
+/// let mut options = SegmenterOptions::default();
+/// options.precision = Precision::Bf16;
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SegmenterOptions {
+    /// The number format of products.
+    pub precision: Precision,
+}
 
 /// A model with its image processor and class names, ready for photos.
 ///
@@ -30,7 +49,7 @@ use crate::{Error, Prediction, Segmentation, Timings, source};
 /// ```
 #[derive(Debug)]
 pub struct Segmenter {
-    model: Model,
+    model: PreparedUperNet,
     config: HfConfig,
     processor: ImageProcessor,
     palette: Palette,
@@ -63,14 +82,28 @@ impl Segmenter {
         device: &Device,
         progress: impl FnMut(f64),
     ) -> Result<Self, Error> {
+        Self::load_with(folder, &SegmenterOptions::default(), device, progress)
+    }
+
+    /// [`load`](Self::load) with choices.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn load_with(
+        folder: &ModelFolder,
+        options: &SegmenterOptions,
+        device: &Device,
+        progress: impl FnMut(f64),
+    ) -> Result<Self, Error> {
         let processor = folder.processor.clone().unwrap_or_default();
         let processor = image_processor(&processor, folder)?;
         let [height, width] = processor.size;
         if processor.do_resize {
             check_input(&folder.config, [1, 3, height, width])?;
         }
-        let options = BuildOptions::default();
-        let (model, _) = load_with(folder, &options, device, progress)?;
+        let build = BuildOptions::default();
+        let (model, _) = load_prepared(folder, &build, options.precision, device, progress)?;
         Ok(Self {
             model,
             palette: palette_for(&folder.config.id2label),
@@ -177,9 +210,9 @@ impl Segmenter {
         &self.processor
     }
 
-    /// The network itself.
+    /// The network itself, made ready for inference.
     #[must_use]
-    pub fn model(&self) -> &Model {
+    pub fn model(&self) -> &PreparedUperNet {
         &self.model
     }
 

@@ -1,0 +1,71 @@
+//! Layers that mix channels.
+
+use burn::tensor::Tensor;
+use proptest::prelude::*;
+use upernet_ops::{
+    Activation, Precision, PreparedConv3x3, PreparedLinear, PreparedUpsampleConv3x3, conv3x3,
+    linear, resize_bilinear, upsample_conv3x3,
+};
+
+use crate::support::{assert_close, cases};
+
+fn activations() -> impl Strategy<Value = Activation> {
+    prop_oneof![
+        Just(Activation::None),
+        Just(Activation::Relu),
+        Just(Activation::Gelu)
+    ]
+}
+
+proptest! {
+    #[test]
+    fn linear_layers(
+        case in cases(1..50, 9), outputs in 1..70_usize, activation in activations(), bias: bool,
+    ) {
+        let weight = case.weight([case.channels, outputs]);
+        let bias = bias.then(|| case.weight([outputs]));
+        let prepared =
+            PreparedLinear::new(weight.clone(), bias.clone(), activation, Precision::F32);
+        let expected = linear(case.map(), weight.clone(), bias.clone(), activation);
+        assert_close(prepared.forward(case.map()), expected, 1e-4)?;
+
+        let residual = case.other(outputs, case.size);
+        let sum = linear(case.map(), weight, bias, Activation::None) + residual.clone();
+        let actual = prepared.forward_onto(case.map(), residual);
+        assert_close(actual, activation.apply(sum), 1e-4)?;
+    }
+
+    #[test]
+    fn three_by_three(
+        case in cases(1..40, 11), outputs in 1..40_usize, activation in activations(), bias: bool,
+    ) {
+        let weight = case.weight([outputs, case.channels, 3, 3]);
+        let bias = bias.then(|| case.weight([outputs]));
+        let prepared =
+            PreparedConv3x3::new(weight.clone(), bias.clone(), activation, Precision::F32);
+        let expected = conv3x3(case.map(), weight.clone(), bias.clone(), activation);
+        assert_close(prepared.forward(case.map()), expected, 2e-4)?;
+
+        let residual = case.other(outputs, case.size);
+        let sum = conv3x3(case.map(), weight, bias, Activation::None) + residual.clone();
+        let actual = prepared.forward_onto(case.map(), residual);
+        assert_close(actual, activation.apply(sum), 2e-4)?;
+    }
+
+    /// Both the plain form and the kernel against what they save: resize, then convolve.
+    #[test]
+    fn three_by_three_of_a_resized_map(
+        case in cases(1..40, 7), outputs in 1..40_usize, to in [1..14_usize, 1..14],
+    ) {
+        let weight = case.weight([outputs, case.channels, 3, 3]);
+        let resized = resize_bilinear(case.map(), to);
+        let expected = conv3x3(resized, weight.clone(), None, Activation::None);
+        let plain = upsample_conv3x3(case.map(), weight.clone(), to);
+        assert_close(plain, expected.clone(), 1e-4)?;
+        let prepared = PreparedUpsampleConv3x3::new(weight, Precision::F32);
+        assert_close(prepared.forward(case.map(), to), expected.clone(), 1e-4)?;
+        let sum: Tensor<4> = case.other(outputs, to);
+        let actual = prepared.forward_onto(case.map(), sum.clone());
+        assert_close(actual, expected + sum, 1e-4)?;
+    }
+}
