@@ -120,21 +120,39 @@ impl WithSimd for Tile<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        matmul_tile(simd, self.a, self.b, self.panels, self.epilogue, self.out);
+        multiply(simd, self);
     }
 }
 
 /// [`matmul`] on the calling thread and for some of the panels; column 0 of `out` and of the
 /// epilogue is the first column of the first panel.
-#[inline(always)]
 pub(crate) fn matmul_tile<S: Simd>(
     simd: S,
     a: Rows<'_>,
     b: &PackedMatrix,
     panels: Range<usize>,
     epilogue: Epilogue<'_>,
-    mut out: RowsMut<'_>,
+    out: RowsMut<'_>,
 ) {
+    // A function of its own for each instruction set, not a copy in each of the kernels.
+    simd.vectorize(Tile {
+        a,
+        b,
+        panels,
+        epilogue,
+        out,
+    });
+}
+
+#[inline(always)]
+fn multiply<S: Simd>(simd: S, tile: Tile<'_>) {
+    let Tile {
+        a,
+        b,
+        panels,
+        epilogue,
+        mut out,
+    } = tile;
     let width = b.panel_width();
     let columns = (panels.end * width).min(b.n()) - panels.start * width;
     assert!(
