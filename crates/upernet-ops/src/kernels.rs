@@ -11,8 +11,11 @@
 //! pointers where a bounds check in the inner loop would cost more than the arithmetic. Every such
 //! function checks the lengths of its slices first.
 
+#[cfg(test)]
+mod backward_tests;
 pub(crate) mod bf16;
 pub(crate) mod conv3x3;
+pub(crate) mod conv_weights;
 pub(crate) mod depthwise;
 pub(crate) mod gemm;
 pub(crate) mod layer_norm;
@@ -27,8 +30,11 @@ pub(crate) mod simd;
 pub(crate) mod space_to_depth;
 #[cfg(test)]
 pub(crate) mod test_support;
+pub(crate) mod transposed;
 pub(crate) mod window_attention;
 #[cfg(test)]
 mod tests;
 pub(crate) mod upsample_taps;
+pub(crate) mod upsample_taps_backward;
 pub(crate) mod winograd;
+pub(crate) mod winograd_backward;

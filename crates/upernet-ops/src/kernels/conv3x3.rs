@@ -40,6 +40,19 @@ impl Conv3x3Weights {
         }
     }
 
+    /// Lays out weights `[out, in, 3, 3]` for the convolution that turns the gradient of the output
+    /// into that of the input.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there are not `out * in * 9` of them.
+    pub(crate) fn backward(weights: &[f32], channels: [usize; 2]) -> Self {
+        Self {
+            winograd: WinogradWeights::backward(weights, channels),
+            direct: None,
+        }
+    }
+
     pub(crate) fn inputs(&self) -> usize {
         self.winograd.inputs()
     }

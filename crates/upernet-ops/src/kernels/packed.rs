@@ -1,5 +1,7 @@
 //! Weights as the matrix product reads them.
 
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+
 use super::{bf16::Bf16Matrix, simd};
 
 /// One cache line, so that panels begin at its start.
@@ -68,26 +70,43 @@ enum Panels {
 
 impl PackedMatrix {
     /// Packs a matrix given by its element at row `k` and column `n`.
-    pub(crate) fn from_fn(k: usize, n: usize, element: impl Fn(usize, usize) -> f32) -> Self {
-        let panel_width = panel_width();
-        let mut panels = AlignedBuffer::zeros(k * n.next_multiple_of(panel_width));
-        if k > 0 {
-            let panel = panels.values_mut().chunks_exact_mut(k * panel_width);
-            for (index, panel) in panel.enumerate() {
-                let start = index * panel_width;
-                let width = panel_width.min(n - start);
-                for (row, cells) in panel.chunks_exact_mut(panel_width).enumerate() {
-                    for (column, cell) in cells[..width].iter_mut().enumerate() {
-                        *cell = element(row, start + column);
-                    }
+    pub(crate) fn from_fn(
+        k: usize,
+        n: usize,
+        element: impl Fn(usize, usize) -> f32 + Sync,
+    ) -> Self {
+        let mut matrix = Self::zeros(k, n);
+        let width = matrix.panel_width;
+        let panels = matrix.panels_mut(1).into_par_iter().enumerate();
+        panels.for_each(|(index, panel)| {
+            let columns = index * width..n.min((index + 1) * width);
+            for (row, cells) in panel.chunks_exact_mut(width).enumerate() {
+                for (column, cell) in columns.clone().zip(cells) {
+                    *cell = element(row, column);
                 }
             }
-        }
+        });
+        matrix
+    }
+
+    /// A matrix of zeros, to be filled by its panels.
+    pub(crate) fn zeros(k: usize, n: usize) -> Self {
+        let panel_width = panel_width();
+        let panels = AlignedBuffer::zeros(k * n.next_multiple_of(panel_width));
         Self {
             k,
             n,
             panel_width,
             panels: Panels::F32(panels),
+        }
+    }
+
+    /// Its panels to write to, `[k, panel_width]` each, in chunks of `count` panels.
+    pub(crate) fn panels_mut(&mut self, count: usize) -> Vec<&mut [f32]> {
+        let length = (count * self.k * self.panel_width).max(1);
+        match &mut self.panels {
+            Panels::F32(panels) => panels.values_mut().chunks_mut(length).collect(),
+            Panels::Bf16(_) => unreachable!("weights are rounded once they are complete"),
         }
     }
 

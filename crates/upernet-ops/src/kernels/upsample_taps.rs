@@ -9,6 +9,7 @@
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use super::{
+    conv_weights::{ConvWeights, TAPS},
     gemm::{Epilogue, matmul_tile},
     map::MapSize,
     packed::{PackedMatrix, panel_width},
@@ -18,8 +19,6 @@ use super::{
     simd::{self, Simd, WithSimd, load, store},
 };
 
-/// Taps of a 3 x 3 convolution.
-const TAPS: usize = 9;
 /// Fewest pixels that are multiplied at once, so that the weights pay for their way into the cache.
 const MIN_PIXELS: usize = 112;
 
@@ -37,21 +36,21 @@ impl TapWeights {
     ///
     /// Panics if there are not `out * in * 9` of them.
     pub(crate) fn new(weights: &[f32], [outputs, inputs]: [usize; 2]) -> Self {
-        assert_eq!(
-            weights.len(),
-            outputs * inputs * TAPS,
-            "not the weights of a 3 x 3 convolution"
-        );
+        let weights = ConvWeights::forward(weights, [outputs, inputs]);
         let width = panel_width();
         let columns = outputs.next_multiple_of(width) * TAPS;
-        let matrix = PackedMatrix::from_fn(inputs, columns, |input, column| {
-            let (panel, tap) = (column / (TAPS * width), column / width % TAPS);
-            let output = panel * width + column % width;
-            if output < outputs {
-                weights[(output * inputs + input) * TAPS + tap]
-            } else {
-                0.0
-            }
+        let mut matrix = PackedMatrix::zeros(inputs, columns);
+        let groups = matrix.panels_mut(TAPS).into_par_iter().enumerate();
+        groups.for_each(|(group, panels)| {
+            with_scratch(TAPS * width, |taps| {
+                for input in 0..inputs {
+                    weights.gather(input, group * width, width, taps);
+                    let panels = panels.chunks_exact_mut(inputs * width);
+                    for (panel, tap) in panels.zip(taps.chunks_exact(width)) {
+                        panel[input * width..][..width].copy_from_slice(tap);
+                    }
+                }
+            });
         });
         Self { outputs, matrix }
     }
