@@ -10,8 +10,8 @@ use upernet_nn::{
 };
 
 use crate::{
-    ConvNextConfig, LAYER_NORM_EPS, PreparedConvNext, block::ConvNextBlock,
-    downsample::Downsample, prepared::PreparedStage, stem::Stem,
+    ConvNextConfig, LAYER_NORM_EPS, PreparedConvNext, block::ConvNextBlock, downsample::Downsample,
+    prepared::PreparedStage, stem::Stem,
 };
 
 /// ConvNeXt with one feature map per requested stage.

@@ -6,8 +6,8 @@ use crate::{
     Activation, Precision,
     flex::{self, Map},
     kernels::{
+        conv3x3::{self as kernel, Conv3x3Weights},
         gemm::{Epilogue, Residual},
-        winograd::{WinogradWeights, winograd},
     },
     linear::assert_channels,
 };
@@ -116,7 +116,7 @@ impl PreparedConv3x3 {
 
 #[derive(Debug)]
 struct Packed {
-    weight: WinogradWeights,
+    weight: Conv3x3Weights,
     bias: Option<Vec<f32>>,
 }
 
@@ -124,7 +124,7 @@ impl Packed {
     fn new(weight: Tensor<4>, bias: Option<Tensor<1>>, _precision: Precision) -> Self {
         let [channels_out, channels_in, ..] = weight.dims();
         Self {
-            weight: WinogradWeights::new(&flex::values(weight), [channels_out, channels_in]),
+            weight: Conv3x3Weights::new(&flex::values(weight), [channels_out, channels_in]),
             bias: bias.map(flex::values),
         }
     }
@@ -132,7 +132,7 @@ impl Packed {
     fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
         let x = Map::from_tensor(x);
         let [batch, height, width, _] = x.dims();
-        let y = Map::zeros([batch, height, width, self.weight.outputs()]);
+        let y = Map::to_fill([batch, height, width, self.weight.outputs()]);
         self.compute(&x, y, Residual::None, activation)
     }
 
@@ -154,7 +154,7 @@ impl Packed {
             residual,
             activation: activation.into(),
         };
-        winograd(x.values(), x.size(), &self.weight, epilogue, y.values_mut());
+        kernel::conv3x3(x.values(), x.size(), &self.weight, epilogue, y.values_mut());
         y.into_tensor()
     }
 }

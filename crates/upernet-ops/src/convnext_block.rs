@@ -4,7 +4,13 @@
 
 use burn::tensor::{Tensor, module::conv2d, ops::ConvOptions};
 
-use crate::{MlpWeights, Precision, mlp};
+use crate::{
+    MlpWeights, Precision,
+    flex::{self, Map},
+    kernels::{depthwise::DepthwiseWeights, mlp::Mlp},
+    linear::assert_channels,
+    mlp,
+};
 
 /// Weights of a [`convnext_block`].
 ///
@@ -41,17 +47,37 @@ pub struct PreparedConvNextBlock {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a network has few, and they are not moved about"
+)]
 enum Form {
+    Kernel {
+        depthwise: DepthwiseWeights,
+        mlp: Mlp,
+    },
     Plain(ConvNextBlockWeights),
 }
 
 impl PreparedConvNextBlock {
     /// Lays out the weights.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the kernel is even.
     #[must_use]
-    pub fn new(weights: ConvNextBlockWeights, _precision: Precision) -> Self {
-        Self {
-            form: Form::Plain(weights),
-        }
+    pub fn new(weights: ConvNextBlockWeights, precision: Precision) -> Self {
+        let form = if flex::has_kernels(&weights.depthwise.device()) {
+            let [_, _, kernel, _] = weights.depthwise.dims();
+            let bias = flex::values(weights.depthwise_bias);
+            Form::Kernel {
+                depthwise: DepthwiseWeights::new(kernel, &flex::values(weights.depthwise), bias),
+                mlp: mlp::pack(weights.mlp, precision),
+            }
+        } else {
+            Form::Plain(weights)
+        };
+        Self { form }
     }
 
     /// Computes `x + project(gelu(expand(norm(depthwise(x)))))`.
@@ -62,6 +88,13 @@ impl PreparedConvNextBlock {
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match &self.form {
+            Form::Kernel { depthwise, mlp } => {
+                let x = Map::from_tensor(x);
+                assert_channels(&x, mlp.channels());
+                let mut y = Map::to_fill(x.dims());
+                mlp.convnext_block(x.values(), x.size(), depthwise, y.values_mut());
+                y.into_tensor()
+            }
             Form::Plain(weights) => convnext_block(x, weights),
         }
     }

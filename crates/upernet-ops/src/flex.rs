@@ -13,7 +13,7 @@ use burn::{
 };
 use burn_flex::{FlexTensor, Layout};
 
-use crate::kernels::map::MapSize;
+use crate::{kernels::map::MapSize, memory::MapMemory};
 
 /// The environment variable that turns kernels off with the value `off`.
 const SWITCH: &str = "UPERNET_KERNELS";
@@ -84,15 +84,20 @@ impl Map {
             dims.iter().product::<usize>(),
             "the values do not fill a map of {dims:?}"
         );
+        Self::from_bytes(Bytes::from_elems(values), dims)
+    }
+
+    fn from_bytes(values: Bytes, dims: [usize; 4]) -> Self {
         let layout = Layout::contiguous(Shape::from(dims));
         Self {
-            tensor: FlexTensor::new(Bytes::from_elems(values), layout, DType::F32),
+            tensor: FlexTensor::new(values, layout, DType::F32),
         }
     }
 
-    /// A map to write to, `[N, H, W, C]`.
-    pub(crate) fn zeros(dims: [usize; 4]) -> Self {
-        Self::new(vec![0.0; dims.iter().product()], dims)
+    /// A map to write to, `[N, H, W, C]`; what it holds at first is left open.
+    pub(crate) fn to_fill(dims: [usize; 4]) -> Self {
+        let memory = MapMemory::take(dims.iter().product());
+        Self::from_bytes(memory.into_bytes(), dims)
     }
 
     /// Its memory as a tensor, `[N, C, H, W]`.

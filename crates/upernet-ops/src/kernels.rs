@@ -21,6 +21,7 @@ pub(crate) mod gemm;
 pub(crate) mod layer_norm;
 pub(crate) mod map;
 pub(crate) mod math;
+pub(crate) mod mlp;
 pub(crate) mod packed;
 pub(crate) mod pool;
 pub(crate) mod resize;

@@ -83,7 +83,7 @@ impl PreparedLayerNorm {
         match &self.form {
             Form::Kernel(norm) => {
                 let x = Map::from_tensor(x);
-                let mut y = Map::zeros(x.dims());
+                let mut y = Map::to_fill(x.dims());
                 kernel::layer_norm(x.values(), norm.as_kernel(), y.values_mut());
                 y.into_tensor()
             }

@@ -36,6 +36,8 @@ mod interpolation;
 mod kernels;
 mod layer_norm;
 mod linear;
+#[cfg(feature = "flex")]
+mod memory;
 mod mlp;
 mod pool;
 mod precision;
@@ -58,6 +60,8 @@ pub use precision::Precision;
 pub use resize::{add_resized, resize_bilinear};
 pub use space_to_depth::{Border, CellOrder, Patches, space_to_depth};
 pub use upsample_conv3x3::{PreparedUpsampleConv3x3, upsample_conv3x3};
+#[cfg(feature = "flex")]
+pub use memory::release_memory;
 pub use window_attention::{
     PreparedWindowAttention, WindowAttentionWeights, add_mask, window_attention,
 };

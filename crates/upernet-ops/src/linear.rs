@@ -132,11 +132,16 @@ struct Packed {
 }
 
 impl Packed {
-    fn new(weight: Tensor<2>, bias: Option<Tensor<1>>, _: Precision) -> Self {
+    fn new(weight: Tensor<2>, bias: Option<Tensor<1>>, precision: Precision) -> Self {
         let [k, n] = weight.dims();
         let weight = flex::values(weight);
+        let weight = PackedMatrix::from_fn(k, n, |row, column| weight[row * n + column]);
         Self {
-            weight: PackedMatrix::from_fn(k, n, |row, column| weight[row * n + column]),
+            weight: if precision.rounds() {
+                weight.into_bf16()
+            } else {
+                weight
+            },
             bias: bias.map(flex::values),
         }
     }
@@ -144,7 +149,7 @@ impl Packed {
     fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
         let x = Map::from_tensor(x);
         let [batch, height, width, _] = x.dims();
-        let y = Map::zeros([batch, height, width, self.weight.n()]);
+        let y = Map::to_fill([batch, height, width, self.weight.n()]);
         self.compute(&x, y, Residual::None, activation)
     }
 

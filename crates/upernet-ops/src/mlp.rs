@@ -2,7 +2,15 @@
 
 use burn::tensor::Tensor;
 
-use crate::{Activation, LayerNormWeights, Precision, layer_norm, linear};
+use crate::{
+    Activation, LayerNormWeights, Precision,
+    flex::{self, Map},
+    kernels::mlp::{Mlp, MlpParameters},
+    layer_norm,
+    layer_norm::PackedNorm,
+    linear,
+    linear::assert_channels,
+};
 
 /// Weights of a [`mlp`].
 #[derive(Clone, Debug)]
@@ -45,17 +53,25 @@ pub struct PreparedMlp {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a network has few, and they are not moved about"
+)]
 enum Form {
+    Kernel(Mlp),
     Plain(MlpWeights),
 }
 
 impl PreparedMlp {
     /// Lays out the weights.
     #[must_use]
-    pub fn new(weights: MlpWeights, _precision: Precision) -> Self {
-        Self {
-            form: Form::Plain(weights),
-        }
+    pub fn new(weights: MlpWeights, precision: Precision) -> Self {
+        let form = if flex::has_kernels(&weights.expand.device()) {
+            Form::Kernel(pack(weights, precision))
+        } else {
+            Form::Plain(weights)
+        };
+        Self { form }
     }
 
     /// Computes `x + project(gelu(expand(norm(x))))` in every cell of a map.
@@ -66,7 +82,25 @@ impl PreparedMlp {
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match &self.form {
+            Form::Kernel(mlp) => {
+                let mut x = Map::from_tensor(x);
+                assert_channels(&x, mlp.channels());
+                mlp.add_in_place(x.values_mut());
+                x.into_tensor()
+            }
             Form::Plain(weights) => mlp(x, weights),
         }
     }
+}
+
+/// The weights as the kernel reads them.
+pub(crate) fn pack(weights: MlpWeights, _precision: Precision) -> Mlp {
+    let norm = PackedNorm::new(weights.norm);
+    Mlp::new(MlpParameters {
+        norm: norm.as_kernel(),
+        expand: &flex::values(weights.expand),
+        expand_bias: &flex::values(weights.expand_bias),
+        project: &flex::values(weights.project),
+        project_bias: &flex::values(weights.project_bias),
+    })
 }

@@ -35,7 +35,7 @@ impl Map {
         Self { values, dims }
     }
 
-    pub(crate) fn zeros(dims: [usize; 4]) -> Self {
+    pub(crate) fn to_fill(dims: [usize; 4]) -> Self {
         Self::new(vec![0.0; dims.iter().product()], dims)
     }
 

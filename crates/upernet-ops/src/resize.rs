@@ -52,7 +52,7 @@ pub fn resize_bilinear(input: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     }
     if flex::takes_kernel(&input) {
         let input = Map::from_tensor(input);
-        let mut output = Map::zeros([batch, out_height, out_width, channels]);
+        let mut output = Map::to_fill([batch, out_height, out_width, channels]);
         kernel::resize(input.values(), input.dims(), size, output.values_mut());
         return output.into_tensor();
     }

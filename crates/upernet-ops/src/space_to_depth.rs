@@ -90,7 +90,7 @@ fn gather(x: Tensor<4>, patches: Patches) -> Tensor<4> {
         edge.patches(width, size),
         size * size * channels,
     ];
-    let mut y = Map::zeros(dims);
+    let mut y = Map::to_fill(dims);
     if order == CellOrder::ColumnMajor || flex::takes_kernel(&x) {
         let x = Map::from_tensor(x);
         let order = order.into();

@@ -128,7 +128,7 @@ impl PreparedUpsampleConv3x3 {
             Form::Kernel(weights) => {
                 let x = Map::from_tensor(x);
                 let [batch, ..] = x.dims();
-                let y = Map::zeros([batch, size[0], size[1], weights.outputs()]);
+                let y = Map::to_fill([batch, size[0], size[1], weights.outputs()]);
                 compute(&x, weights, y, Residual::None)
             }
             Form::Plain(taps) => taps_of(x, taps.clone(), size),

@@ -127,9 +127,15 @@ pub struct PreparedWindowAttention {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a network has few, and they are not moved about")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a network has few, and they are not moved about"
+)]
 enum Form {
-    Kernel { kernel: WindowAttention, shift: usize },
+    Kernel {
+        kernel: WindowAttention,
+        shift: usize,
+    },
     Plain(WindowAttentionWeights),
 }
 
@@ -168,12 +174,18 @@ impl PreparedWindowAttention {
 }
 
 /// The weights as the kernel reads them: the logits' scale is in the queries.
-fn pack(weights: WindowAttentionWeights, _precision: Precision) -> WindowAttention {
+fn pack(weights: WindowAttentionWeights, precision: Precision) -> WindowAttention {
     let [channels, _] = weights.projection.dims();
     let [num_heads, ..] = weights.position_bias.dims();
     let window_size = weights.window_size;
     let scale = ((channels / num_heads) as f32).sqrt().recip();
-    let scaled = |column: usize, value: f32| if column < channels { value * scale } else { value };
+    let scaled = |column: usize, value: f32| {
+        if column < channels {
+            value * scale
+        } else {
+            value
+        }
+    };
     let qkv = flex::values(weights.qkv);
     let qkv_bias = match weights.qkv_bias {
         Some(bias) => flex::values(bias),
@@ -181,7 +193,7 @@ fn pack(weights: WindowAttentionWeights, _precision: Precision) -> WindowAttenti
     };
     let projection = flex::values(weights.projection);
     let norm = PackedNorm::new(weights.norm);
-    WindowAttention {
+    let attention = WindowAttention {
         window_size,
         num_heads,
         norm_weight: norm.scale,
@@ -204,5 +216,10 @@ fn pack(weights: WindowAttentionWeights, _precision: Precision) -> WindowAttenti
             num_heads,
             window_size,
         ),
+    };
+    if precision.rounds() {
+        attention.into_bf16()
+    } else {
+        attention
     }
 }

@@ -6,8 +6,8 @@ use burn::{
 };
 use upernet_nn::{FeaturePyramid, Precision, PreparedBackbone, layer_norm_weights};
 use upernet_ops::{
-    Activation, Border, CellOrder, Patches, PreparedLayerNorm, PreparedLinear,
-    PreparedMlp, PreparedWindowAttention, space_to_depth,
+    Activation, Border, CellOrder, Patches, PreparedLayerNorm, PreparedLinear, PreparedMlp,
+    PreparedWindowAttention, space_to_depth,
 };
 
 /// A [`Swin`](crate::Swin) made ready for inference.

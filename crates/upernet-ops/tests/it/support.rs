@@ -106,7 +106,9 @@ pub(crate) fn assert_close(
     prop_assert_eq!(actual.dims(), expected.dims());
     let actual: Vec<f32> = actual.into_data().try_into_vec().expect("f32");
     let expected: Vec<f32> = expected.into_data().try_into_vec().expect("f32");
-    let largest = expected.iter().fold(1.0_f32, |most, value| most.max(value.abs()));
+    let largest = expected
+        .iter()
+        .fold(1.0_f32, |most, value| most.max(value.abs()));
     for (index, (a, e)) in actual.iter().zip(&expected).enumerate() {
         prop_assert!(
             (a - e).abs() <= tolerance * largest,
