@@ -7,15 +7,10 @@
 
 use std::ops::Range;
 
-use rayon::{
-    iter::{IndexedParallelIterator, ParallelIterator},
-    slice::ParallelSliceMut,
-};
-
 use super::{
     map::MapSize,
     packed::AlignedBuffer,
-    simd::{self, Simd, WithSimd, load, store},
+    simd::{Simd, load, store},
 };
 
 /// The weights of a depthwise convolution, tap by tap.
@@ -75,52 +70,6 @@ impl DepthwiseWeights {
     fn tap(&self, row: usize, column: usize, channel: usize, width: usize) -> &[f32] {
         let start = (row * self.kernel + column) * self.channels + channel;
         &self.taps.values()[start..start + width]
-    }
-}
-
-/// Convolves maps `[N, H, W, C]` on all threads of the pool.
-///
-/// # Panics
-///
-/// Panics if `x` or `out` has another size.
-pub(crate) fn depthwise(x: &[f32], size: MapSize, weights: &DepthwiseWeights, out: &mut [f32]) {
-    let length = size.pixels() * weights.channels;
-    assert_eq!(
-        [x.len(), out.len()],
-        [length; 2],
-        "the maps have another size"
-    );
-    if length == 0 {
-        return;
-    }
-    let rows = out.par_chunks_exact_mut(size.width * weights.channels);
-    rows.enumerate().for_each(|(row, out)| {
-        let first = row * size.width;
-        simd::dispatch(Run {
-            x,
-            size,
-            weights,
-            first,
-            out,
-        });
-    });
-}
-
-/// Some pixels as a kernel of its own.
-struct Run<'a> {
-    x: &'a [f32],
-    size: MapSize,
-    weights: &'a DepthwiseWeights,
-    first: usize,
-    out: &'a mut [f32],
-}
-
-impl WithSimd for Run<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        depthwise_pixels(simd, self.x, self.size, self.weights, self.first, self.out);
     }
 }
 
@@ -337,11 +286,36 @@ impl Row<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the reference is computed in f64"
+)]
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::kernels::test_support::{max_difference, noise, on_every_arch};
+    use crate::kernels::{
+        simd::WithSimd,
+        test_support::{max_difference, noise, on_every_arch},
+    };
+
+    /// [`depthwise_pixels`] as a kernel of its own.
+    pub(crate) struct Run<'a> {
+        pub(crate) x: &'a [f32],
+        pub(crate) size: MapSize,
+        pub(crate) weights: &'a DepthwiseWeights,
+        pub(crate) first: usize,
+        pub(crate) out: &'a mut [f32],
+    }
+
+    impl WithSimd for Run<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            depthwise_pixels(simd, self.x, self.size, self.weights, self.first, self.out);
+        }
+    }
 
     /// Value by value, weights as PyTorch has them.
     fn reference(
@@ -393,13 +367,9 @@ mod tests {
             let weights = DepthwiseWeights::new(kernel, &weight, bias);
             // At most 121 products of at most 1.
             let tolerance = 2e-5;
-            let mut out = vec![f32::NAN; x.len()];
-            depthwise(&x, size, &weights, &mut out);
-            prop_assert!(max_difference(&out, &expected) < tolerance);
-
-            // A run that begins anywhere and ends with the last map.
-            let first = part.index(size.pixels());
-            on_every_arch(|arch| {
+            // All pixels, and a run that begins anywhere and ends with the last map.
+            let begins = [0, part.index(size.pixels())];
+            on_every_arch(|arch| for first in begins {
                 let mut out = vec![f32::NAN; x.len() - first * channels];
                 let weights = &weights;
                 arch.dispatch(Run { x: &x, size, weights, first, out: &mut out });

@@ -156,7 +156,9 @@ fn sum_over<S: Simd>(
         }
     }
     if !tail.is_empty() {
-        let inside = simd.mask_between_m32s(0, tail.len() as u32).mask();
+        #[expect(clippy::cast_possible_truncation, reason = "a vector has a few lanes")]
+        let lanes = tail.len() as u32;
+        let inside = simd.mask_between_m32s(0, lanes).mask();
         let x = simd.select_f32s(inside, simd.partial_load_f32s(tail), fill);
         sums[1] = add(x, sums[1]);
     }
@@ -166,6 +168,10 @@ fn sum_over<S: Simd>(
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the reference is computed in f64"
+)]
 mod tests {
     use proptest::prelude::*;
 

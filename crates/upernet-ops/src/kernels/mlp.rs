@@ -314,11 +314,18 @@ impl Mlp {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the reference is computed in f64"
+)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::kernels::test_support::{max_difference, noise};
+    use crate::kernels::{
+        depthwise::tests::Run,
+        test_support::{max_difference, noise},
+    };
 
     /// Weights of a random perceptron.
     struct Weights {
@@ -370,8 +377,8 @@ mod tests {
                 .zip(source.chunks_exact(self.channels));
             let pixel = |(x, source): (&[f32], &[f32])| {
                 let normal = normalised(source, parameters.norm);
-                let mut hidden = layer(&normal, parameters.expand, parameters.expand_bias);
-                hidden.iter_mut().for_each(|x| *x = gelu(*x));
+                let hidden = layer(&normal, parameters.expand, parameters.expand_bias);
+                let hidden: Vec<f64> = hidden.into_iter().map(gelu).collect();
                 let y = layer(&hidden, parameters.project, parameters.project_bias);
                 x.iter()
                     .zip(y)
@@ -452,7 +459,8 @@ mod tests {
             let x = noise(size.pixels() * channels, seed ^ 7);
             // `depthwise` has its own definition to answer to.
             let mut source = vec![f32::NAN; x.len()];
-            crate::kernels::depthwise::depthwise(&x, size, &depthwise, &mut source);
+            let run = Run { x: &x, size, weights: &depthwise, first: 0, out: &mut source };
+            simd::dispatch(run);
             let expected = weights.reference(&x, &source);
             let mut out = vec![f32::NAN; x.len()];
             Mlp::new(weights.parameters()).convnext_block(&x, size, &depthwise, &mut out);
