@@ -6,10 +6,10 @@ use burn::{
         PaddingConfig2d,
         conv::{Conv2d, Conv2dConfig},
     },
-    tensor::{Device, Distribution, Int, Tensor, activation::relu},
+    tensor::{Device, Distribution, Int, Tensor, Tolerance, activation::relu},
 };
 use upernet_head::{AuxiliaryHeadConfig, UperNet, UperNetConfig};
-use upernet_nn::{Backbone, FeaturePyramid};
+use upernet_nn::{Backbone, FeaturePyramid, Precision};
 
 /// Strided convolutions, one per level.
 #[derive(Module, Debug)]
@@ -80,6 +80,32 @@ fn infers_at_odd_sizes() {
     logits
         .into_data()
         .assert_eq(&output.logits.into_data(), true);
+}
+
+/// The backbone has no prepared form of its own, so it goes through as it is.
+#[test]
+fn an_unknown_backbone_is_prepared_too() {
+    let device = Device::flex();
+    let (pixel_values, _) = scene(2, &device);
+    let model = model(&device);
+    let expected = model.forward(pixel_values.clone()).into_data();
+    let model = model.prepare(Precision::F32);
+    let actual = model.forward(pixel_values).into_data();
+    actual.assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+}
+
+#[test]
+fn a_model_in_training_is_prepared_for_plain_tensors() {
+    let device = Device::flex();
+    let model = model(&device.clone().autodiff());
+    let (pixel_values, labels) = scene(2, &device);
+    // Moves the running statistics away from those of a fresh layer.
+    let on_tape = pixel_values.clone().autodiff();
+    let _ = model.forward_with_labels(on_tape, labels.autodiff());
+    let expected = model.valid().forward(pixel_values.clone()).into_data();
+    let model = model.prepare(Precision::F32);
+    let actual = model.forward(pixel_values).into_data();
+    actual.assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
 }
 
 #[test]
