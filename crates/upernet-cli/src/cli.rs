@@ -30,6 +30,12 @@ Examples:
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) verbosity: Verbosity,
+    /// Threads that compute on the processor
+    ///
+    /// Without it, `RAYON_NUM_THREADS` says how many, and else there is one for each core.
+    #[arg(long, global = true, value_name = "COUNT")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
@@ -49,6 +55,7 @@ pub(crate) struct Verbosity {
 pub(crate) enum Verb {
     Segment(SegmentArgs),
     Forward(ForwardArgs),
+    Bench(BenchArgs),
     Models(ModelsArgs),
     Devices(DevicesArgs),
     Doctor(DoctorArgs),
@@ -64,6 +71,27 @@ pub(crate) struct DeviceArgs {
     /// name is that device or an error; nothing falls back. `upernet devices` lists what there is.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(crate) device: String,
+}
+
+/// In which number format the network multiplies.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct PrecisionArgs {
+    /// Number format of the network's products
+    ///
+    /// With `bf16` the factors of a product have 8 significant bits, and sums 24 as before: faster on a
+    /// processor that has such products (AVX512-BF16), and for one pixel in some hundred another class
+    /// is the best. Elsewhere a line on stderr says that `f32` takes its place.
+    #[arg(long, value_name = "FORMAT", default_value = "f32")]
+    pub(crate) precision: PrecisionName,
+}
+
+/// A number format, as the command line calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PrecisionName {
+    /// 32 bits, as trained
+    F32,
+    /// Factors of 16 bits, sums of 32
+    Bf16,
 }
 
 const SEGMENT_AFTER: &str = "\
@@ -118,6 +146,8 @@ pub(crate) struct SegmentArgs {
     #[arg(long, conflicts_with = "force")]
     pub(crate) skip_existing: bool,
     #[command(flatten)]
+    pub(crate) precision: PrecisionArgs,
+    #[command(flatten)]
     pub(crate) device: DeviceArgs,
     /// Print one JSON document instead of tables
     #[arg(long)]
@@ -131,11 +161,62 @@ pub(crate) enum Save {
     Logits,
 }
 
+const BENCH_AFTER: &str = "\
+Each run goes from the photo's pixels to the mask: preprocess (resize and normalise), backbone, head \
+(its logits brought to the host), postprocess (resize and best class). The table has the median, the \
+shortest and the longest of the runs; images per second follow from the median of whole runs. Peak \
+memory is that of the whole process so far: after loading, and after each size.
+
+Numbers mean something on a machine that does nothing else.
+
+Examples:
+  upernet bench --model openmmlab/upernet-convnext-tiny
+  upernet bench --model ./my-model --size 512x512 --size 1024x2048 --batch 4 --threads 8
+  upernet bench --model ./my-model --image street.jpg --runs 20 --json | jq '.results[0].seconds'";
+
+/// Time a model on this machine, stage by stage
+#[derive(Args, Debug)]
+#[command(after_help = BENCH_AFTER)]
+pub(crate) struct BenchArgs {
+    /// Model: a folder, a weight file, or an id on the Hugging Face hub
+    #[arg(long, short, value_name = "MODEL")]
+    pub(crate) model: String,
+    /// Size of the network's input; may be given several times [default: what the model's processor
+    /// makes]
+    #[arg(long = "size", value_name = "HEIGHTxWIDTH", value_parser = size)]
+    pub(crate) sizes: Vec<[usize; 2]>,
+    /// Photo to segment, resized to each size [default: a made-up one of the size itself]
+    #[arg(long, value_name = "PHOTO")]
+    pub(crate) image: Option<PathBuf>,
+    /// Images that go through the network together
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) batch: u16,
+    /// Measured runs for each size
+    #[arg(long, value_name = "COUNT", default_value_t = 5)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) runs: u32,
+    /// Runs for each size before the measured ones
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(..=100_000))]
+    pub(crate) warmup: u32,
+    #[command(flatten)]
+    pub(crate) precision: PrecisionArgs,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+    /// Print one JSON document instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 const FORWARD_AFTER: &str = "\
 Reads pixel_values (f32 [N, channels, H, W], already normalised) and, if it is there, labels \
 (i64 [N, H, W]). Writes feature.0 and so on (the backbone's maps), decode_logits (the head's, at the \
 finest map's size) and logits (at the input's size). With labels it also writes loss (a scalar) and, \
 if the model has an auxiliary head, aux_logits.
+
+Without labels the network is the one that `segment` runs, made ready for inference; with them, the one \
+that is trained, in f32.
 
 To make an input in Python:
   safetensors.torch.save_file({'pixel_values': x.contiguous()}, 'input.safetensors')
@@ -159,6 +240,8 @@ pub(crate) struct ForwardArgs {
     /// Replace the output if it is there already
     #[arg(long, short)]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) precision: PrecisionArgs,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
 }

@@ -73,6 +73,13 @@ impl Console {
         bar
     }
 
+    /// A bar over runs of a benchmark; it moves between runs only, so it takes no time of theirs.
+    pub(crate) fn runs_bar(self, runs: u64) -> ProgressBar {
+        let bar = self.bar("measuring {wide_bar} {pos}/{len}, {eta} left");
+        bar.set_length(runs);
+        bar
+    }
+
     /// Bars show on a terminal alone: indicatif hides them elsewhere.
     fn bar(self, template: &str) -> ProgressBar {
         let target = if self.quiet {

@@ -8,18 +8,24 @@ mod interrupt;
 mod model;
 mod output;
 mod panics;
+mod precision;
+mod threads;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Instant};
 
 use clap::Parser as _;
 
 use crate::{cli::Cli, console::Console};
 
 fn main() -> ExitCode {
+    let started = Instant::now();
     let cli = Cli::parse();
     let console = Console::new(cli.verbosity);
     interrupt::install(console);
-    let result = panics::caught(console, || commands::run(cli.verb, console));
+    let result = panics::caught(console, || {
+        threads::limit(cli.threads)?;
+        commands::run(cli.verb, console, started)
+    });
     interrupt::finish();
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,11 +2,13 @@
 
 use indicatif::ProgressBar;
 use upernet::{
-    Segmenter,
+    Segmenter, SegmenterOptions,
     device::{self, Found},
+    head::PreparedUperNet,
     hf::ModelFolder,
+    nn::Precision,
     source,
-    zoo::{self, Model},
+    zoo::{self, KeyReport, Model},
 };
 
 use crate::{console::Console, failure::Failure};
@@ -55,19 +57,21 @@ pub(crate) fn open_folder(model: &str, console: Console) -> Result<ModelFolder, 
 /// Loads a model with its image processor.
 pub(crate) fn load_segmenter(
     model: &str,
+    precision: Precision,
     chosen: &Chosen,
     console: Console,
 ) -> Result<Segmenter, Failure> {
     let folder = open_folder(model, console)?;
     let bar = console.share_bar("loading weights");
-    let segmenter = Segmenter::load(&folder, &chosen.found.device, |share| {
-        set_share(&bar, share);
-    })?;
+    let mut options = SegmenterOptions::default();
+    options.precision = precision;
+    let progress = |share| set_share(&bar, share);
+    let segmenter = Segmenter::load_with(&folder, &options, &chosen.found.device, progress)?;
     bar.finish_and_clear();
     Ok(segmenter)
 }
 
-/// Loads the network of an opened folder.
+/// Loads the network of an opened folder as it is trained.
 pub(crate) fn load_network(
     folder: &ModelFolder,
     chosen: &Chosen,
@@ -78,12 +82,33 @@ pub(crate) fn load_network(
     let progress = |share| set_share(&bar, share);
     let (model, report) = zoo::load_with(folder, &options, &chosen.found.device, progress)?;
     bar.finish_and_clear();
+    detail(&report, console);
+    Ok(model)
+}
+
+/// Loads the network of an opened folder, made ready for inference.
+pub(crate) fn load_prepared(
+    folder: &ModelFolder,
+    precision: Precision,
+    chosen: &Chosen,
+    console: Console,
+) -> Result<PreparedUperNet, Failure> {
+    let bar = console.share_bar("loading weights");
+    let options = zoo::BuildOptions::default();
+    let progress = |share| set_share(&bar, share);
+    let device = &chosen.found.device;
+    let (model, report) = zoo::load_prepared(folder, &options, precision, device, progress)?;
+    bar.finish_and_clear();
+    detail(&report, console);
+    Ok(model)
+}
+
+fn detail(report: &KeyReport, console: Console) {
     console.detail(&format!(
         "weights: {} tensors applied, {} ignored",
         report.applied.len(),
         report.ignored.len()
     ));
-    Ok(model)
 }
 
 fn set_share(bar: &ProgressBar, share: f64) {

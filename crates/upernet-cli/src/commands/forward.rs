@@ -4,21 +4,23 @@ use std::{borrow::Cow, collections::BTreeMap, fs, path::Path};
 
 use upernet::{
     burn::tensor::{Device, Int, Tensor, TensorData},
+    head::PreparedUperNet,
     hf::{
         Overwrite,
         config::HfConfig,
         weights::{Dtype, SafetensorsFile, TensorInfo, write_safetensors},
     },
-    nn::{Backbone as _, resize_bilinear},
+    nn::resize_bilinear,
     zoo::{Model, check_input},
 };
 
 use crate::{
-    cli::ForwardArgs,
+    cli::{ForwardArgs, PrecisionName},
     console::Console,
     failure::Failure,
     interrupt,
-    model::{Chosen, load_network, open_folder},
+    model::{Chosen, load_network, load_prepared, open_folder},
+    precision,
 };
 
 const PIXEL_VALUES: &str = "pixel_values";
@@ -30,8 +32,24 @@ pub(crate) fn run(args: &ForwardArgs, console: Console) -> Result<(), Failure> {
     let input = SafetensorsFile::open(&args.input)?;
     let folder = open_folder(&args.model, console)?;
     let input = Input::read(&args.input, &input, &folder.config)?;
-    let model = load_network(&folder, &chosen, console)?;
-    let results = compute(&model, input, &chosen.found.device)?;
+    if input.labels.is_some() && args.precision.precision != PrecisionName::F32 {
+        return Err(Failure::Usage(format!(
+            "{}: with labels, the network computes as in training, in f32; leave --precision out",
+            args.input.display()
+        )));
+    }
+    let Input {
+        pixel_values,
+        labels,
+    } = input;
+    let results = if let Some(labels) = labels {
+        let model = load_network(&folder, &chosen, console)?;
+        train(&model, pixel_values, labels, &chosen.found.device)?
+    } else {
+        let precision = precision::choose(args.precision, &chosen.found, console);
+        let model = load_prepared(&folder, precision, &chosen, console)?;
+        infer(&model, pixel_values, &chosen.found.device)?
+    };
     write(&args.output, &results, args.force)?;
     chosen.announce(console);
     for (name, result) in &results {
@@ -155,23 +173,33 @@ struct Output {
     values: Vec<f32>,
 }
 
-fn compute(
-    model: &Model,
-    input: Input,
+/// Everything that inference computes.
+fn infer(
+    model: &PreparedUperNet,
+    pixel_values: TensorData,
     device: &Device,
 ) -> Result<BTreeMap<String, Output>, Failure> {
-    let pixel_values = Tensor::<4>::from_data(input.pixel_values, device);
+    let pixel_values = Tensor::<4>::from_data(pixel_values, device);
     let [_, _, height, width] = pixel_values.dims();
     let mut results = Results::default();
-    let Some(labels) = input.labels else {
-        let features = model.backbone().forward(pixel_values);
-        let decode_logits = model.decode_head().forward(&features);
-        results.add_features(features.into_maps())?;
-        results.add("decode_logits", decode_logits.clone())?;
-        results.add("logits", resize_bilinear(decode_logits, [height, width]))?;
-        return Ok(results.tensors);
-    };
+    let features = model.backbone().forward(pixel_values);
+    let decode_logits = model.decode_head().forward(features.clone());
+    results.add_features(features.into_maps())?;
+    results.add("decode_logits", decode_logits.clone())?;
+    results.add("logits", resize_bilinear(decode_logits, [height, width]))?;
+    Ok(results.tensors)
+}
+
+/// Everything that training computes on the way to the loss, and the loss.
+fn train(
+    model: &Model,
+    pixel_values: TensorData,
+    labels: TensorData,
+    device: &Device,
+) -> Result<BTreeMap<String, Output>, Failure> {
+    let pixel_values = Tensor::<4>::from_data(pixel_values, device);
     let labels = Tensor::<3, Int>::from_data(labels, device);
+    let mut results = Results::default();
     let output = model.forward_with_labels(pixel_values, labels);
     results.add_features(output.features.into_maps())?;
     results.add("decode_logits", output.decode_logits)?;

@@ -1,5 +1,6 @@
 //! One module for each verb.
 
+mod bench;
 mod completions;
 mod devices;
 mod doctor;
@@ -7,13 +8,16 @@ mod forward;
 mod models;
 mod segment;
 
+use std::time::Instant;
+
 use crate::{cli::Verb, console::Console, failure::Failure};
 
-/// Does what the command line asked for.
-pub(crate) fn run(verb: Verb, console: Console) -> Result<(), Failure> {
+/// Does what the command line asked for; the program has run since `started`.
+pub(crate) fn run(verb: Verb, console: Console, started: Instant) -> Result<(), Failure> {
     match verb {
         Verb::Segment(args) => segment::run(&args, console),
         Verb::Forward(args) => forward::run(&args, console),
+        Verb::Bench(args) => bench::run(&args, console, started),
         Verb::Models(args) => models::run(args.verb, console),
         Verb::Devices(args) => devices::run(&args),
         Verb::Doctor(args) => doctor::run(&args, console),

@@ -7,6 +7,7 @@
     reason = "a failed unwrap fails the test, as it should"
 )]
 
+mod bench;
 mod devices;
 mod forward;
 mod models;
@@ -16,3 +17,4 @@ mod refused_photos;
 mod segment;
 mod support;
 mod text;
+mod threads;

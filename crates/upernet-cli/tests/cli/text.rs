@@ -4,10 +4,11 @@ use crate::support::run;
 
 #[test]
 fn every_verb_teaches_by_example() {
-    let verbs: [&[&str]; 9] = [
+    let verbs: [&[&str]; 10] = [
         &[],
         &["segment"],
         &["forward"],
+        &["bench"],
         &["models", "ls"],
         &["models", "info"],
         &["models", "pull"],

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::checks::Measured;
-use crate::failure::Failure;
+use crate::{failure::Failure, threads};
 
 /// How often a running check is asked whether it is done.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -30,7 +30,8 @@ pub(super) fn run(check: &str, device: &str, limit: Duration) -> Result<Outcome,
     let failed = |error| Failure::Failed(format!("a check cannot be started: {error}"));
     let program = env::current_exe().map_err(failed)?;
     let child = Command::new(program)
-        .args(["--quiet", "doctor", "--device", device, "--only", check])
+        .args(["--quiet", "--threads", &threads::count().to_string()])
+        .args(["doctor", "--device", device, "--only", check])
         .env_remove("RUST_BACKTRACE")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -1,9 +1,8 @@
-//! Decoding ahead of the network, on a thread of its own.
+//! Decoding a photo, whatever is in the file.
 
 use std::{
     panic,
-    path::{Path, PathBuf},
-    sync::mpsc::SyncSender,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -18,20 +17,13 @@ pub(super) struct Decoded {
     pub(super) time: Duration,
 }
 
-/// Decodes all photos in order, until nobody listens any more.
-pub(super) fn all(photos: &[PathBuf], sender: &SyncSender<Decoded>) {
-    for photo in photos {
-        let start = Instant::now();
-        let photo = decode(photo);
-        if sender
-            .send(Decoded {
-                photo,
-                time: start.elapsed(),
-            })
-            .is_err()
-        {
-            return;
-        }
+/// Decodes a photo.
+pub(super) fn one(photo: &Path) -> Decoded {
+    let start = Instant::now();
+    let photo = decode(photo);
+    Decoded {
+        photo,
+        time: start.elapsed(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! `segment`: photos in, masks out.
 //!
 //! In order: what to read (`inputs`), what to write and whether it may be written (`plan`), then
-//! device and model, then photo by photo: decode ahead (`decode`), run the network, write the files of
-//! a photo together (`write`), report (`report`). Nothing is written before all checks have passed.
+//! device and model, then photo by photo: decode it while the one before is in the network
+//! (`decode`), run the network, write the files of a photo together (`write`), report (`report`).
+//! Nothing is written before all checks have passed.
 
 mod decode;
 mod inputs;
@@ -10,7 +11,7 @@ mod plan;
 mod report;
 mod write;
 
-use std::{fmt::Write as _, path::PathBuf, sync::mpsc, thread, time::Instant};
+use std::{fmt::Write as _, path::PathBuf, time::Instant};
 
 use indicatif::ProgressBar;
 use upernet::{ErrorKind, Segmenter, pixels};
@@ -27,11 +28,8 @@ use crate::{
     failure::{Code, Failure},
     interrupt,
     model::{Chosen, load_segmenter},
+    precision,
 };
-
-/// Decoded photos that may wait for the network: with the one in the network and the one in the
-/// decoder, three are in memory.
-const WAITING_PHOTOS: usize = 1;
 
 pub(crate) fn run(args: &SegmentArgs, console: Console) -> Result<(), Failure> {
     let photos = inputs::find(&args.inputs, args.recursive)?;
@@ -45,7 +43,8 @@ pub(crate) fn run(args: &SegmentArgs, console: Console) -> Result<(), Failure> {
     if plan.photos.is_empty() {
         return report.finish();
     }
-    let segmenter = load_segmenter(&args.model, &chosen, console)?;
+    let precision = precision::choose(args.precision, &chosen.found, console);
+    let segmenter = load_segmenter(&args.model, precision, &chosen, console)?;
     let message = format!("segmenting on {}", chosen.found.name);
     let bar = console.images_bar(plan.photos.len(), message);
     report.begin()?;
@@ -76,19 +75,21 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn all(mut self, photos: &[PathBuf]) -> Result<(), Failure> {
-        let (sender, decoded) = mpsc::sync_channel(WAITING_PHOTOS);
-        // Dropping the receiver, in a panic too, ends the decoding thread.
-        thread::scope(|scope| {
-            scope.spawn(move || decode::all(photos, &sender));
-            for (index, decoded) in decoded.into_iter().enumerate() {
-                let work = Work::new(&photos[index], self.args);
-                let done = self.one(&work, decoded);
-                if !self.note(&work, done, photos.len() - index - 1)? {
-                    break;
-                }
+        let mut next = photos.first().map(|photo| decode::one(photo));
+        for (index, photo) in photos.iter().enumerate() {
+            let Some(decoded) = next.take() else { break };
+            let work = Work::new(photo, self.args);
+            // The next photo takes a thread of the pool, if one is idle: no more than were asked for
+            // compute, and two photos are in memory.
+            let (done, following) = rayon::join(
+                || self.one(&work, decoded),
+                || photos.get(index + 1).map(|photo| decode::one(photo)),
+            );
+            if !self.note(&work, done, photos.len() - index - 1)? {
+                break;
             }
-            Ok::<(), Failure>(())
-        })?;
+            next = following;
+        }
         self.bar.finish_and_clear();
         self.report.finish()?;
         self.failures.summed_up()
