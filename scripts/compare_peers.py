@@ -1,207 +1,246 @@
 #!/usr/bin/env python3
-"""Times one photo through PyTorch, ONNX Runtime and this project, as a Markdown table.
+"""Times one photo through PyTorch, ONNX Runtime, OpenVINO and this project, as a Markdown table.
 
-    .venv/bin/python scripts/compare_peers.py MODEL PHOTO
-        [--binary target/release/upernet] [--threads 2] [--rounds 5] [--passes 3] [--openvino]
+    .venv/bin/python scripts/compare_peers.py MODEL PHOTO [--precision f32|bf16]
+        [--binary target/release/upernet] [--size 512x512] [--threads 2] [--rounds 5] [--passes 4]
 
 MODEL is a folder with model.safetensors or similar, config.json and preprocessor_config.json
-(scripts/make_full_checkpoint.py makes the published sizes). Same weights, same photo (resized once
-to the model's input), f32, the same number of threads on the same cores; the peers take turns,
-A B C A B C, and each turn is a new process that segments the photo `--passes` times.
+(scripts/make_full_checkpoint.py makes the published sizes). Same weights, same photo, same threads
+on the same cores; the peers take turns, A B C A B C, and each turn is a new process that segments
+the photo `--passes` times. Every peer has its best settings: see scripts/peer_workers.py.
 
-Columns: the first forward pass of a process, the later ones, the whole process (start, loading, all
-passes, writing of masks), its peak resident memory, and how many pixels of its mask are PyTorch's.
-Medians over the rounds; the ratio is to PyTorch's later passes. A pass ends with logits at the
-input's size for the peers, and where `FORWARD_FIELD` says it ends for this project. Run it on an
-otherwise idle machine: a build beside it makes every number worthless.
+Columns: the first forward pass of a process and the later ones; what the later ones are in those of
+this project; the whole process (start, loading, all passes); its peak resident memory; the largest
+difference of its logits from PyTorch's in f32, and the share of pixels with the same class. Medians
+over the rounds. A peer's pass goes from pixel values to logits of their size, this project's from
+pixel values to the mask. Logits that disagree end the comparison. Run it on an otherwise idle
+machine: a build beside it makes every number worthless.
 """
 
-# Only small imports: a child inherits this process's peak memory as the lower bound of its own.
 import argparse
 import json
-import os
-import platform
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
+from bench_process import load_average, machine, run
 
 WORKERS = Path(__file__).with_name("peer_workers.py")
 OURS = "upernet"
-# Where `upernet segment --json` says how long the model took on an image, in seconds: a "seconds"
-# object with a "forward" number, once for each image.
-FORWARD_FIELD = ("seconds", "forward")
+# The peers of a precision; all are compared with the first of f32.
+PEERS = {
+    "f32": ["torch", "torch-last", "onnxruntime", "openvino"],
+    "bf16": ["torch-bf16", "torch-bf16-last", "openvino-bf16"],
+}
 TITLES = {
     "torch": "PyTorch eager",
+    "torch-last": "PyTorch eager, channels last",
+    "torch-bf16": "PyTorch eager, bf16",
+    "torch-bf16-last": "PyTorch eager, bf16, channels last",
     "onnxruntime": "ONNX Runtime",
     "openvino": "OpenVINO",
+    "openvino-bf16": "OpenVINO, bf16",
     OURS: "this project",
 }
+# Of logits: the largest difference, relative to max(1, largest magnitude), and the least share of
+# pixels with the same class. With untrained weights many classes are nearly equal, so rounding to
+# 8 significant bits makes another of them the best at one pixel in some fifty.
+ALLOWED = {"f32": (1e-3, 0.9999), "bf16": (3e-2, 0.97)}
+STAGES = ("backbone", "head", "postprocess")
 
 
 @dataclass
 class Turns:
-    """What the processes of one peer took: seconds, seconds, seconds, bytes."""
+    """What the processes of one peer took: seconds, seconds, seconds, seconds, bytes."""
 
     first: list[float] = field(default_factory=list)
     later: list[float] = field(default_factory=list)
+    load: list[float] = field(default_factory=list)
     process: list[float] = field(default_factory=list)
     peak: list[int] = field(default_factory=list)
 
+    def add(self, passes, load, taken):
+        self.first.append(passes[0])
+        self.later.extend(passes[1:] or passes)
+        self.load.append(load)
+        self.process.append(taken.seconds)
+        self.peak.append(taken.peak_bytes)
 
-def main() -> int:
-    options = parse_arguments()
-    peers = ["torch", "onnxruntime", *(["openvino"] if options.openvino else [])]
-    if options.binary.exists():
-        peers.append(OURS)
-    else:
-        print(f"{options.binary} is not there: peers only", file=sys.stderr)
+
+@dataclass
+class Case:
+    """What is timed, and on what."""
+
+    model: Path
+    photo: Path
+    size: tuple[int, int] = (512, 512)
+    batch: int = 1
+    threads: int = 2
+    precision: str = "f32"
+    binary: Path = Path("target/release/upernet")
+    memory_limit: int | None = None
+    time_limit: float | None = None
+
+    def prepare(self, folder: Path, peers):
+        """Writes what the peers read: photo.png, input.safetensors, model.onnx."""
+        shape = [self.batch, *self.size]
+        self.work("input", self.model, self.photo, folder, *shape)
+        if any(peer.startswith(("onnx", "openvino")) for peer in peers):
+            self.work("export", self.model, folder / "model.onnx", *shape, self.threads)
+
+    def work(self, *words) -> dict:
+        """Runs a worker that is not measured."""
+        return json.loads(run([sys.executable, WORKERS, *words], self.threads).output.splitlines()[-1])
+
+    def time(self, peer, folder: Path, passes, budget=1e9, logits=None):
+        """One process of a peer: seconds of each pass, answer, what the process took."""
+        if peer == OURS:
+            return self.time_ours(folder, passes)
+        words = ["time", peer, self.model, folder / "model.onnx", folder / "input.safetensors"]
+        words += [self.threads, passes, budget, *([logits] if logits else [])]
+        command = [sys.executable, WORKERS, *words]
+        taken = run(command, self.threads, self.memory_limit, self.time_limit)
+        answer = json.loads(taken.output.splitlines()[-1])
+        return answer["seconds"], answer, taken
+
+    def time_ours(self, folder: Path, passes):
+        height, width = self.size
+        command = [self.binary, "bench", "--model", self.model, "--image", folder / "photo.png"]
+        command += ["--size", f"{height}x{width}", "--batch", self.batch, "--runs", passes]
+        command += ["--warmup", 0, "--threads", self.threads, "--precision", self.precision]
+        command += ["--device", "flex", "--json", "-q"]
+        taken = run(command, self.threads, self.memory_limit, self.time_limit)
+        answer = json.loads(taken.output)
+        if answer["precision"] != self.precision:
+            raise SystemExit(f"this project has no {self.precision} on this processor")
+        seconds = [sum(each[stage] for stage in STAGES) for each in answer["results"][0]["each"]]
+        return seconds, answer, taken
+
+    def our_logits(self, folder: Path) -> Path:
+        output = folder / "output.safetensors"
+        command = [self.binary, "forward", "--model", self.model, "--output", output, "--force"]
+        command += ["--input", folder / "input.safetensors", "--precision", self.precision]
+        run([*command, "--threads", self.threads, "--device", "flex", "-q"], self.threads)
+        return output
+
+    def check(self, reference: Path, logits: Path, peer, precision) -> dict:
+        """How far logits are from the reference's; too far is the end."""
+        found = self.work("agree", reference, logits)
+        difference, equal = ALLOWED[precision]
+        relative = found["difference"] / max(1.0, found["magnitude"])
+        if not (relative <= difference and found["equal"] >= equal):
+            raise SystemExit(
+                f"{TITLES[peer]} does not agree with PyTorch in f32 on {self.model.name}, "
+                f"{self.size}, batch {self.batch}: difference {relative:.2e} of the largest "
+                f"magnitude (allowed {difference}), {100 * found['equal']:.4f} % equal pixels "
+                f"(allowed {100 * equal} %)"
+            )
+        return found
+
+
+def compare(case: Case, rounds, passes, log=print) -> dict:
+    """Checks that all peers of a precision agree, then times them in turns."""
+    peers = [*PEERS[case.precision], OURS]
+    turns, versions, agreed = {peer: Turns() for peer in peers}, {}, {}
+    result = {"load_average": load_average()}
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        worker = [sys.executable, str(WORKERS)]
-        prepare = ["prepare", options.model, options.photo, folder, options.threads, options.passes]
-        measure([*worker, *map(str, prepare)], options.threads)
-        turns, versions = {peer: Turns() for peer in peers}, {}
-        for number in range(options.rounds):
+        case.prepare(folder, peers)
+        reference, other = folder / "reference.npy", folder / "other.npy"
+        case.time("torch", folder, 1, logits=reference)
+        for peer in peers:
+            if peer == OURS:
+                logits = case.our_logits(folder)
+            else:
+                case.time(peer, folder, 1, logits=(logits := other))
+            agreed[peer] = case.check(reference, logits, peer, case.precision)
+            log(f"{peer}: {agreed[peer]}")
+        for number in range(rounds):
             for peer in peers:
-                if peer == OURS:
-                    forward, found = run_ours(options, folder, turns[peer])
-                else:
-                    command = [*worker, peer, str(options.model), str(folder), str(options.threads)]
-                    forward, found = run_worker(command, options.threads, turns[peer])
-                versions.update(found)
-                turns[peer].first.append(forward[0])
-                turns[peer].later.extend(forward[1:] or forward)
-                print(f"round {number + 1} {peer}: {forward}", file=sys.stderr)
-        print_table(options, turns, agreement(folder, peers), versions)
-    return 0
+                seconds, answer, taken = case.time(peer, folder, passes)
+                load = answer["load_seconds"] if peer == OURS else answer["load"]
+                turns[peer].add(seconds, load, taken)
+                known = {"upernet": answer["version"]} if peer == OURS else answer["versions"]
+                versions.update(known)
+                log(f"round {number + 1} {peer}: {[round(value, 3) for value in seconds]}")
+    result.update(
+        model=case.model.name,
+        precision=case.precision,
+        size=list(case.size),
+        threads=case.threads,
+        rounds=rounds,
+        passes=passes,
+        versions=versions,
+        peers={peer: {**vars(turns[peer]), "agreed": agreed[peer]} for peer in peers},
+    )
+    return result
 
 
-def parse_arguments():
+def table(result) -> str:
+    """The result of compare as Markdown."""
+    passes = result["passes"]
+    ours = statistics.median(result["peers"][OURS]["later"])
+    lines = [
+        f"| {result['model']}, {result['precision']} | first pass, s | later passes, s "
+        f"| in ours | process of {passes} passes, s | peak memory, MiB "
+        "| largest difference | equal pixels, % |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for peer, taken in result["peers"].items():
+        later, agreed = statistics.median(taken["later"]), taken["agreed"]
+        cells = [
+            TITLES[peer],
+            f"{statistics.median(taken['first']):.3f}",
+            f"{later:.3f}",
+            f"{later / ours:.2f}",
+            f"{statistics.median(taken['process']):.2f}",
+            f"{statistics.median(taken['peak']) / 2**20:.0f}",
+            f"{agreed['difference']:.1e}",
+            f"{100 * agreed['equal']:.4f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    height, width = result["size"]
+    named = ", ".join(f"{name} {version}" for name, version in sorted(result["versions"].items()))
+    lines += [
+        "",
+        f"{height} x {width}, batch 1, {result['threads']} threads, {result['rounds']} rounds in "
+        f"turn; {named}; load average before: {result['load_average']:.2f}.",
+    ]
+    return "\n".join(lines)
+
+
+def size(text) -> tuple[int, int]:
+    height, width = map(int, text.split("x"))
+    return height, width
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", type=Path)
     parser.add_argument("photo", type=Path)
+    parser.add_argument("--precision", choices=sorted(PEERS), default="f32")
     parser.add_argument("--binary", type=Path, default=Path("target/release/upernet"))
+    parser.add_argument("--size", type=size, default=(512, 512))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--passes", type=int, default=3)
-    parser.add_argument("--openvino", action="store_true", help="a further peer")
-    return parser.parse_args()
-
-
-def run_worker(command, threads, turns):
-    output = measure(command, threads, turns)
-    answer = json.loads(output.splitlines()[-1])
-    return answer["forward"], answer["versions"]
-
-
-def run_ours(options, folder, turns):
-    photos = sorted(map(str, folder.glob("photo_*.png")))
-    out = folder / OURS
-    command = [str(options.binary), "segment", *photos, "--model", str(options.model)]
-    command += ["--out", str(out), "--json", "--force", "-q"]
-    answer = json.loads(measure(command, options.threads, turns))
-    forward = list(found_seconds(answer))
-    if len(forward) != len(photos):
-        raise SystemExit(f"{len(photos)} photos, {len(forward)} times {'.'.join(FORWARD_FIELD)}")
-    for position, photo in enumerate(photos):
-        mask = Image.open(out / Path(photo).name)
-        Image.fromarray(np.asarray(mask)).save(folder / f"{OURS}_{position}.png")
-    version = subprocess.run([options.binary, "--version"], capture_output=True, text=True)
-    return forward, {OURS: version.stdout.split()[-1]}
-
-
-def found_seconds(answer):
-    """Every FORWARD_FIELD in a JSON answer, in order, wherever it is."""
-    outer, inner = FORWARD_FIELD
-    if isinstance(answer, dict):
-        if isinstance(answer.get(outer), dict) and inner in answer[outer]:
-            yield answer[outer][inner]
-        answer = list(answer.values())
-    if isinstance(answer, list):
-        for part in answer:
-            yield from found_seconds(part)
-
-
-def measure(command, threads, turns=None) -> str:
-    """Runs a command on `threads` cores, notes its time and memory, returns what it printed."""
-    cores = sorted(os.sched_getaffinity(0))[:threads]
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": str(threads),
-        "RAYON_NUM_THREADS": str(threads),
-    }
-    with tempfile.TemporaryFile() as printed:
-        start = time.perf_counter()
-        child = subprocess.Popen(
-            command,
-            stdout=printed,
-            env=environment,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),
-        )
-        # wait4 and not getrusage(RUSAGE_CHILDREN): that is the peak of all children so far.
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.perf_counter() - start
-        child.returncode = os.waitstatus_to_exitcode(status)
-        printed.seek(0)
-        output = printed.read().decode()
-    if child.returncode != 0:
-        raise SystemExit(f"exit {child.returncode}: {' '.join(command)}\n{output}")
-    if turns is not None:
-        turns.process.append(seconds)
-        turns.peak.append(usage.ru_maxrss * 1024)
-    return output
-
-
-def agreement(folder, peers) -> dict[str, float]:
-    """Share of pixels, in percent, at which a peer's mask is PyTorch's."""
-    reference = np.asarray(Image.open(folder / "torch_0.png"))
-    return {
-        peer: 100 * (np.asarray(Image.open(folder / f"{peer}_0.png")) == reference).mean()
-        for peer in peers
-    }
-
-
-def print_table(options, turns, agreed, versions):
-    passes = options.passes
-    base = statistics.median(turns["torch"].later)
-    print(f"| {options.model.name} | first pass, s | later passes, s | ratio", end=" ")
-    print(f"| process of {passes} passes, s | peak memory, MiB | equal pixels, % |")
-    print("|---|---|---|---|---|---|---|")
-    for peer, taken in turns.items():
-        later = statistics.median(taken.later)
-        cells = [
-            TITLES[peer],
-            f"{statistics.median(taken.first):.3f}",
-            f"{later:.3f}",
-            f"{later / base:.2f}",
-            f"{statistics.median(taken.process):.2f}",
-            f"{statistics.median(taken.peak) / 2**20:.0f}",
-            f"{agreed[peer]:.4f}",
-        ]
-        print("|", " | ".join(cells), "|")
-    print()
-    named = ", ".join(f"{name} {version}" for name, version in versions.items())
-    print(f"{processor()}; {options.threads} threads; {options.rounds} rounds; {named};", end=" ")
-    print(f"Python {platform.python_version()}, {platform.system()} {platform.release()}.")
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{names[0]}, {os.cpu_count()} cores, {memory:.0f} GiB"
+    parser.add_argument("--passes", type=int, default=4)
+    options = parser.parse_args()
+    case = Case(
+        options.model,
+        options.photo,
+        size=options.size,
+        threads=options.threads,
+        precision=options.precision,
+        binary=options.binary,
+    )
+    log = lambda line: print(line, file=sys.stderr, flush=True)
+    print(table(compare(case, options.rounds, options.passes, log)))
+    print(f"\n{machine()}.")
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,15 +1,21 @@
 #!/usr/bin/env python3
-"""The work of one peer in one process; compare_peers.py starts it.
+"""The work of one peer in one process; the scripts that compare start it.
 
-    peer_workers.py prepare MODEL PHOTO FOLDER THREADS COPIES
-    peer_workers.py torch|onnxruntime|openvino MODEL FOLDER THREADS
+    peer_workers.py input MODEL PHOTO FOLDER BATCH HEIGHT WIDTH
+    peer_workers.py export MODEL ONNX BATCH HEIGHT WIDTH THREADS
+    peer_workers.py time PEER MODEL ONNX INPUT THREADS PASSES BUDGET [LOGITS]
+    peer_workers.py mask PEER MODEL ONNX PHOTO OUT THREADS
+    peer_workers.py agree REFERENCE OTHER
 
-`prepare` writes photo_{i}.png at the model's input size, so that no peer resizes, and model.onnx.
-A peer reads each photo, runs the model, writes the class ids as <peer>_{i}.png, and prints one
-line of JSON with the seconds of each forward pass (pixel values in, logits at their size out) and
-its versions. Each imports only what it needs: its memory is measured.
+`input` writes FOLDER/photo.png at that size, so that nobody resizes, and FOLDER/input.safetensors
+with pixel_values [BATCH, 3, HEIGHT, WIDTH]. `export` writes the network for a fixed shape.
+`time` runs PASSES forward passes (pixel values in, logits at their size out), fewer once they take
+more than BUDGET seconds together, and keeps the last LOGITS as .npy. `mask` goes from a photo's file
+to a mask's file, as a user's program would. `agree` compares logits. All print one line of JSON.
+Each imports only what it needs: its memory is measured.
 """
 
+import importlib.metadata
 import json
 import os
 import sys
@@ -21,127 +27,190 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 import numpy as np
-from PIL import Image
+
+PIXEL_VALUES = "pixel_values"
 
 
 def main() -> int:
-    peer, model, *rest = sys.argv[1:]
-    if peer == "prepare":
-        photo, folder, threads, copies = rest
-        prepare(Path(model), Path(photo), Path(folder), int(threads), int(copies))
-        return 0
-    folder, threads = Path(rest[0]), int(rest[1])
-    run, versions = PEERS[peer](Path(model), folder, threads)
-    seconds = []
-    for position, photo in enumerate(sorted(folder.glob("photo_*.png"))):
-        pixels = normalised(photo, Path(model))
-        start = time.perf_counter()
-        logits = run(pixels)
-        seconds.append(time.perf_counter() - start)
-        mask = logits[0].argmax(0).astype(np.uint8)
-        Image.fromarray(mask).save(folder / f"{peer}_{position}.png")
-    print(json.dumps({"forward": seconds, "versions": versions}))
+    work, *arguments = sys.argv[1:]
+    print(json.dumps(WORK[work](*arguments) or {}))
     return 0
 
 
-def prepare(model: Path, photo: Path, folder: Path, threads: int, copies: int):
+def write_input(model, photo, folder, batch, height, width):
+    from PIL import Image
+    from safetensors.numpy import save_file
+
+    folder = Path(folder)
+    picture = Image.open(photo).convert("RGB").resize((int(width), int(height)))
+    picture.save(folder / "photo.png")
+    pixels = np.repeat(normalised(picture, Path(model)), int(batch), axis=0)
+    save_file({PIXEL_VALUES: pixels}, folder / "input.safetensors")
+
+
+def export(model, onnx, batch, height, width, threads):
     import torch
     from transformers import UperNetForSemanticSegmentation
 
-    size = settings(model)["size"]
-    picture = Image.open(photo).convert("RGB").resize((size["width"], size["height"]))
-    for position in range(copies):
-        picture.save(folder / f"photo_{position}.png")
+    class LogitsOnly(torch.nn.Module):
+        """One output: the graph has no auxiliary head."""
 
-    torch.set_num_threads(threads)
+        def __init__(self, network):
+            super().__init__()
+            self.network = network
+
+        def forward(self, pixel_values):
+            return self.network(pixel_values=pixel_values).logits
+
+    torch.set_num_threads(int(threads))
     # The exporter of torch 2.15 cannot trace the fused attention of Swin.
     network = UperNetForSemanticSegmentation.from_pretrained(model, attn_implementation="eager")
     torch.onnx.export(
-        LogitsOnly.around(network.eval()),
-        (torch.zeros(1, 3, size["height"], size["width"]),),
-        folder / "model.onnx",
+        LogitsOnly(network).eval(),
+        (torch.zeros(int(batch), 3, int(height), int(width)),),
+        onnx,
         dynamo=True,  # the older exporter has no adaptive pooling to 3 x 3 cells
-        input_names=["pixel_values"],
+        input_names=[PIXEL_VALUES],
         output_names=["logits"],
         verbose=False,
     )
 
 
-class LogitsOnly:
-    """Wraps a network so that the graph has one output, and no auxiliary head."""
+def time_passes(peer, model, onnx, pixels, threads, passes, budget, logits=None):
+    from safetensors.numpy import load_file
 
-    @staticmethod
-    def around(network):
-        import torch
+    start = time.perf_counter()
+    run, to_numpy, packages = PEERS[peer](Path(model), Path(onnx), int(threads))
+    loaded = time.perf_counter() - start
+    pixels = load_file(pixels)[PIXEL_VALUES]
+    seconds = []
+    while len(seconds) < int(passes) and sum(seconds) <= float(budget):
+        start = time.perf_counter()
+        result = run(pixels)
+        seconds.append(time.perf_counter() - start)
+    if logits is not None:
+        np.save(logits, to_numpy(result))
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    return {"load": loaded, "seconds": seconds, "versions": versions}
 
-        class Wrapped(torch.nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.network = network
 
-            def forward(self, pixel_values):
-                return self.network(pixel_values=pixel_values).logits
+def mask(peer, model, onnx, photo, out, threads):
+    from PIL import Image
 
-        return Wrapped()
+    run, to_numpy, _ = PEERS[peer](Path(model), Path(onnx), int(threads))
+    picture = Image.open(photo).convert("RGB")
+    size = settings(Path(model))["size"]
+    resized = picture.resize((size["width"], size["height"]), Image.Resampling.BILINEAR)
+    logits = to_numpy(run(normalised(resized, Path(model))))
+    if picture.size != resized.size:
+        raise SystemExit("give a photo of the model's size: numpy resizes no logits")
+    Image.fromarray(logits[0].argmax(0).astype(np.uint8)).save(out)
+
+
+def agree(reference, other):
+    """Largest difference and magnitude of logits, and the share of pixels of one class."""
+    reference, other = read_logits(reference), read_logits(other)
+    if reference.shape != other.shape:
+        raise SystemExit(f"logits {other.shape} instead of {reference.shape}")
+    difference, magnitude, equal = 0.0, 0.0, 0.0
+    for expected, found in zip(reference, other, strict=True):
+        difference = max(difference, float(np.abs(found - expected).max()))
+        magnitude = max(magnitude, float(np.abs(expected).max()))
+        equal += float((found.argmax(0) == expected.argmax(0)).mean()) / len(reference)
+    return {"difference": difference, "magnitude": magnitude, "equal": equal}
+
+
+def read_logits(path) -> np.ndarray:
+    if Path(path).suffix == ".npy":
+        return np.load(path, mmap_mode="r")
+    from safetensors.numpy import load_file
+
+    return load_file(path)["logits"]
 
 
 def settings(model: Path) -> dict:
     return json.loads((model / "preprocessor_config.json").read_text())
 
 
-def normalised(photo: Path, model: Path) -> np.ndarray:
-    """Pixel values f32 [1, 3, H, W] of a photo that has the model's size already."""
+def normalised(picture, model: Path) -> np.ndarray:
+    """Pixel values f32 [1, 3, H, W] of a picture as it is."""
     values = settings(model)
-    pixels = np.asarray(Image.open(photo).convert("RGB"), np.float32) / 255
+    pixels = np.asarray(picture, np.float32) / 255
     pixels = (pixels - np.float32(values["image_mean"])) / np.float32(values["image_std"])
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
 
 
-def open_torch(model: Path, _folder: Path, threads: int):
+def open_torch(model: Path, threads: int, precision: str, channels_last: bool):
     import torch
-    import transformers
+    from transformers import UperNetForSemanticSegmentation
 
     torch.set_num_threads(threads)
-    network = transformers.UperNetForSemanticSegmentation.from_pretrained(model).eval()
+    network = UperNetForSemanticSegmentation.from_pretrained(model).eval()
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    number = {"f32": torch.float32, "bf16": torch.bfloat16}[precision]
+    network = network.to(number, memory_format=layout)
 
     def run(pixels):
         with torch.inference_mode():
-            return network(pixel_values=torch.from_numpy(pixels)).logits.numpy()
+            pixels = torch.from_numpy(pixels).to(number, memory_format=layout)
+            return network(pixel_values=pixels).logits
 
-    return run, {"torch": torch.__version__, "transformers": transformers.__version__}
+    return run, lambda logits: logits.float().numpy(), ["torch", "transformers"]
 
 
-def open_onnxruntime(_model: Path, folder: Path, threads: int):
+def open_onnxruntime(onnx: Path, threads: int):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        folder / "model.onnx", options, providers=["CPUExecutionProvider"]
-    )
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
 
     def run(pixels):
-        return session.run(["logits"], {"pixel_values": pixels})[0]
+        return session.run(["logits"], {PIXEL_VALUES: pixels})[0]
 
-    return run, {"onnxruntime": onnxruntime.__version__}
+    return run, lambda logits: logits, ["onnxruntime"]
 
 
-def open_openvino(_model: Path, folder: Path, threads: int):
+def open_openvino(onnx: Path, threads: int, precision: str):
     import openvino
 
     core = openvino.Core()
-    # Without the hint it computes in bf16 where the processor can.
-    properties = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
-    compiled = core.compile_model(core.read_model(folder / "model.onnx"), "CPU", properties)
+    properties = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        # Without the hint it computes in bf16 where the processor can.
+        "INFERENCE_PRECISION_HINT": precision,
+    }
+    compiled = core.compile_model(core.read_model(onnx), "CPU", properties)
+    found = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+    if found != {"f32": "f32", "bf16": "bf16"}[precision]:
+        raise SystemExit(f"OpenVINO computes in {found}, not in {precision}, on this processor")
 
     def run(pixels):
-        return compiled([pixels])[0]
+        return compiled([pixels], share_inputs=True, share_outputs=True)[0]
 
-    return run, {"openvino": openvino.__version__}
+    return run, lambda logits: np.array(logits), ["openvino"]
 
 
-PEERS = {"torch": open_torch, "onnxruntime": open_onnxruntime, "openvino": open_openvino}
+PEERS = {
+    "torch": lambda model, _, threads: open_torch(model, threads, "f32", False),
+    "torch-last": lambda model, _, threads: open_torch(model, threads, "f32", True),
+    "torch-bf16": lambda model, _, threads: open_torch(model, threads, "bf16", False),
+    "torch-bf16-last": lambda model, _, threads: open_torch(model, threads, "bf16", True),
+    "onnxruntime": lambda _, onnx, threads: open_onnxruntime(onnx, threads),
+    "openvino": lambda _, onnx, threads: open_openvino(onnx, threads, "f32"),
+    "openvino-bf16": lambda _, onnx, threads: open_openvino(onnx, threads, "bf16"),
+}
+
+WORK = {
+    "input": write_input,
+    "export": export,
+    "time": time_passes,
+    "mask": mask,
+    "agree": agree,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,11 +1,6 @@
 //! Makes the fixtures of `testdata` anew; needs Python 3.11 and about 6 GB for its packages.
 
-use crate::{
-    Failure,
-    shell::{command, root},
-};
-
-const PYTHON: &str = ".venv/bin/python";
+use crate::{Failure, python, shell::command};
 
 /// The makers, each with its arguments.
 const MAKERS: [&[&str]; 4] = [
@@ -17,13 +12,9 @@ const MAKERS: [&[&str]; 4] = [
 
 /// Runs every maker in a virtual environment of the pinned versions and shows what git sees.
 pub(crate) fn run() -> Result<(), Failure> {
-    if !root().join(PYTHON).exists() {
-        command("python3", &["-m", "venv", ".venv"]).run()?;
-    }
-    let packages = ["-m", "pip", "install", "-r", "scripts/requirements.txt"];
-    command(PYTHON, &packages).run()?;
+    let interpreter = python::environment()?;
     for maker in MAKERS {
-        command(PYTHON, maker).run()?;
+        command(interpreter, maker).run()?;
     }
     command("git", &["diff", "--stat", "--", "testdata"]).run()
 }

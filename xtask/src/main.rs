@@ -5,9 +5,11 @@
     reason = "a command line tool prints"
 )]
 
+mod bench_peers;
 mod conformance;
 mod goldens;
 mod masks;
+mod python;
 mod shell;
 mod tidy;
 mod verb;
@@ -44,6 +46,7 @@ fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Tidy => tidy::run()?,
         Verb::Conformance { device } => println!("{}", conformance::run(&device)?),
         Verb::Goldens => goldens::run()?,
+        Verb::BenchPeers { python, options } => bench_peers::run(python.as_deref(), &options)?,
         Verb::SameMask { found, expected } => masks::compare(&found, &expected)?,
     }
     Ok(())

@@ -10,6 +10,10 @@ cargo xtask VERB
   tidy                    the rules of ARCHITECTURE.md that a program can check
   conformance --device D  the golden suite and `upernet doctor` on a device; prints a table row
   goldens                 makes testdata anew with Python and shows what changed
+  bench-peers [--python EXISTING] [OPTION...]
+                          time beside PyTorch, ONNX Runtime and OpenVINO, written to
+                          docs/performance.md; options are those of scripts/bench_peers.py:
+                          --models, --only, --rounds, --sizes, --quick, --render and others
   same-mask FOUND EXPECTED
                           whether two PNG masks hold the same class ids";
 
@@ -19,9 +23,19 @@ pub(crate) enum Verb {
     Help,
     Ci,
     Tidy,
-    Conformance { device: String },
+    Conformance {
+        device: String,
+    },
     Goldens,
-    SameMask { found: PathBuf, expected: PathBuf },
+    BenchPeers {
+        /// An interpreter that has the packages.
+        python: Option<String>,
+        options: Vec<String>,
+    },
+    SameMask {
+        found: PathBuf,
+        expected: PathBuf,
+    },
 }
 
 impl Verb {
@@ -36,6 +50,15 @@ impl Verb {
                 device: (*device).to_owned(),
             }),
             ["goldens"] => Ok(Self::Goldens),
+            ["bench-peers", "--python", python, options @ ..] => Ok(Self::BenchPeers {
+                python: Some((*python).to_owned()),
+                options: owned(options),
+            }),
+            ["bench-peers", "--python"] => Err("--python needs an interpreter".to_owned()),
+            ["bench-peers", options @ ..] => Ok(Self::BenchPeers {
+                python: None,
+                options: owned(options),
+            }),
             ["same-mask", found, expected] => Ok(Self::SameMask {
                 found: found.into(),
                 expected: expected.into(),
@@ -43,6 +66,10 @@ impl Verb {
             other => Err(format!("not understood: {}", other.join(" "))),
         }
     }
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -62,6 +89,23 @@ mod tests {
             parse("conformance --device vulkan:1"),
             Ok(Verb::Conformance { device })
         );
+    }
+
+    #[test]
+    fn options_of_the_benchmark_are_the_scripts() {
+        let options = vec!["--quick".to_owned(), "--rounds".to_owned(), "3".to_owned()];
+        let python = Some("some/python".to_owned());
+        assert_eq!(
+            parse("bench-peers --python some/python --quick --rounds 3"),
+            Ok(Verb::BenchPeers { python, options })
+        );
+        let python = None;
+        let options = Vec::new();
+        assert_eq!(
+            parse("bench-peers"),
+            Ok(Verb::BenchPeers { python, options })
+        );
+        assert!(parse("bench-peers --python").is_err());
     }
 
     #[test]
