@@ -114,6 +114,8 @@ def agree(reference, other):
         raise SystemExit(f"logits {other.shape} instead of {reference.shape}")
     difference, magnitude, equal = 0.0, 0.0, 0.0
     for expected, found in zip(reference, other, strict=True):
+        if not np.isfinite(found).all():
+            raise SystemExit("logits that are no numbers")
         difference = max(difference, float(np.abs(found - expected).max()))
         magnitude = max(magnitude, float(np.abs(expected).max()))
         equal += float((found.argmax(0) == expected.argmax(0)).mean()) / len(reference)
