@@ -55,6 +55,18 @@ impl TapWeights {
         Self { outputs, matrix }
     }
 
+    /// The same weights rounded to bfloat16.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the processor has no products of bfloat16.
+    pub(crate) fn into_bf16(self) -> Self {
+        Self {
+            matrix: self.matrix.into_bf16(),
+            ..self
+        }
+    }
+
     pub(crate) fn inputs(&self) -> usize {
         self.matrix.k()
     }
