@@ -63,6 +63,22 @@ impl PreparedBackbone for PreparedConvNext {
         }
         FeaturePyramid::new(features)
     }
+
+    fn bytes(&self) -> usize {
+        let stem = self.stem.patches.projection.bytes() + self.stem.norm.bytes();
+        stem + self.stages.iter().map(PreparedStage::bytes).sum::<usize>()
+    }
+}
+
+impl PreparedStage {
+    fn bytes(&self) -> usize {
+        let downsample = self.downsample.as_ref().map_or(0, |downsample| {
+            downsample.norm.bytes() + downsample.patches.projection.bytes()
+        });
+        let blocks = self.blocks.iter().map(PreparedConvNextBlock::bytes);
+        let norm = self.norm.as_ref().map_or(0, PreparedLayerNorm::bytes);
+        downsample + blocks.sum::<usize>() + norm
+    }
 }
 
 impl PatchProjection {

@@ -19,14 +19,6 @@ pub(crate) fn top_down(mut laterals: Vec<Tensor<4>>) -> Vec<Tensor<4>> {
     laterals
 }
 
-/// Brings every level to the finest level's size.
-pub(crate) fn to_finest_size(maps: Vec<Tensor<4>>) -> Vec<Tensor<4>> {
-    let [_, _, height, width] = maps[0].dims();
-    maps.into_iter()
-        .map(|map| resize_bilinear(map, [height, width]))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use burn::tensor::Device;

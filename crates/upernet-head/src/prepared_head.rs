@@ -104,6 +104,16 @@ impl PreparedUperHead {
             .forward(self.fpn_bottleneck.forward(finest, fpn_outs))
     }
 
+    /// Bytes of the weights as they are kept.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let linear = self.psp_modules.iter().chain(&self.lateral_convs);
+        let linear: usize = linear.map(PreparedLinear::bytes).sum();
+        let convs: usize = self.fpn_convs.iter().map(PreparedConv3x3::bytes).sum();
+        let fusions = self.bottleneck.bytes() + self.fpn_bottleneck.bytes();
+        linear + convs + fusions + self.classifier.bytes()
+    }
+
     fn pool(&self, coarsest: Tensor<4>) -> Tensor<4> {
         let grids = adaptive_avg_pools(coarsest.clone(), &self.pool_scales);
         let grids = grids.into_iter().zip(&self.psp_modules);
@@ -135,6 +145,11 @@ impl Fusion {
             conv: PreparedConv3x3::new(weight, Some(bias), Activation::Relu, precision),
             others,
         }
+    }
+
+    fn bytes(&self) -> usize {
+        let others = self.others.iter().map(PreparedUpsampleConv3x3::bytes);
+        self.conv.bytes() + others.sum::<usize>()
     }
 
     fn forward(&self, map: Tensor<4>, others: Vec<Tensor<4>>) -> Tensor<4> {

@@ -79,12 +79,23 @@ impl PyramidPooling {
     #[must_use]
     pub fn forward(&self, features: &Tensor<4>) -> Vec<Tensor<4>> {
         let [_, _, height, width] = features.dims();
-        self.blocks
-            .iter()
-            .map(|block| {
-                let context = block.forward(features.clone()); // [N, C, scale, scale]
-                resize_bilinear(context, [height, width]) // [N, C, H, W]
-            })
+        self.contexts(features)
+            .into_iter()
+            .map(|context| resize_bilinear(context, [height, width]))
+            .collect()
+    }
+
+    /// Returns one context map per pool scale at its own size.
+    ///
+    /// # Shapes
+    ///
+    /// - `features`: `[N, in_channels, H, W]`
+    /// - output: one `[N, channels, scale, scale]` per pool scale
+    #[must_use]
+    pub fn contexts(&self, features: &Tensor<4>) -> Vec<Tensor<4>> {
+        let blocks = self.blocks.iter();
+        blocks
+            .map(|block| block.forward(features.clone()))
             .collect()
     }
 }

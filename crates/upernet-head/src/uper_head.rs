@@ -11,9 +11,7 @@ use burn::{
 use upernet_nn::{ConvModule, ConvModuleConfig, FeaturePyramid, Precision, initializer};
 
 use crate::{
-    PreparedUperHead, PyramidPooling, PyramidPoolingConfig,
-    fpn::{to_finest_size, top_down},
-    prepared_head::HeadParts,
+    PreparedUperHead, PyramidPooling, PyramidPoolingConfig, fpn::top_down, prepared_head::HeadParts,
 };
 
 /// Configuration of a [`UperHead`].
@@ -117,14 +115,17 @@ impl UperHead {
         let laterals = top_down(laterals);
 
         // The coarsest level has been convolved by the bottleneck already.
-        let fpn_outs = laterals.into_iter().enumerate().map(|(level, lateral)| {
+        let mut fpn_outs = laterals.into_iter().enumerate().map(|(level, lateral)| {
             match self.fpn_convs.get(level) {
                 Some(conv) => conv.forward(lateral),
                 None => lateral,
             }
         });
-        let fused = Tensor::cat(to_finest_size(fpn_outs.collect()), 1);
-        self.classifier.forward(self.fpn_bottleneck.forward(fused))
+        let finest = fpn_outs.next().expect("there is at least one level");
+        let fused = self
+            .fpn_bottleneck
+            .forward_joined(finest, fpn_outs.collect());
+        self.classifier.forward(fused)
     }
 
     /// Makes the head ready for inference.
@@ -146,9 +147,8 @@ impl UperHead {
     }
 
     fn pool(&self, coarsest: &Tensor<4>) -> Tensor<4> {
-        let mut maps = vec![coarsest.clone()];
-        maps.extend(self.psp_modules.forward(coarsest));
-        self.bottleneck.forward(Tensor::cat(maps, 1))
+        let contexts = self.psp_modules.contexts(coarsest);
+        self.bottleneck.forward_joined(coarsest.clone(), contexts)
     }
 }
 

@@ -11,6 +11,7 @@ use burn::{
     },
     tensor::{Device, Tensor, activation::relu},
 };
+use upernet_ops::{Activation, conv3x3, upsample_conv3x3};
 
 use crate::{BatchNorm2d, BatchNorm2dConfig, initializer};
 
@@ -79,7 +80,56 @@ impl ConvModule {
     /// - output: `[N, channels[1], H, W]`
     #[must_use]
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        relu(self.batch_norm.forward(self.conv.forward(input)))
+        let output = if self.is_three_by_three() {
+            conv3x3(input, self.conv.weight.val(), None, Activation::None)
+        } else {
+            self.conv.forward(input)
+        };
+        relu(self.batch_norm.forward(output))
+    }
+
+    /// Applies the three layers to the concatenation of `map` and `others`, which are resized
+    /// bilinearly to its size.
+    ///
+    /// A convolution of a concatenation is a sum over its parts, and the part of a smaller map can be
+    /// computed before it is resized. So neither the resized maps nor their concatenation exist.
+    ///
+    /// # Shapes
+    ///
+    /// - `map`: `[N, C, H, W]`
+    /// - `others`: `[N, C_i, H_i, W_i]`; `C` and all `C_i` together are `channels[0]`
+    /// - output: `[N, channels[1], H, W]`
+    ///
+    /// # Panics
+    ///
+    /// Panics if the kernel is not 3 x 3 or the channels are not those of the module.
+    #[must_use]
+    pub fn forward_joined(&self, map: Tensor<4>, others: Vec<Tensor<4>>) -> Tensor<4> {
+        assert!(
+            self.is_three_by_three(),
+            "only a 3 x 3 convolution joins maps"
+        );
+        let weight = self.conv.weight.val();
+        let [_, in_channels, ..] = weight.dims();
+        let [_, channels, height, width] = map.dims();
+        let own = weight.clone().narrow(1, 0, channels);
+        let mut sum = conv3x3(map, own, None, Activation::None);
+        let mut first = channels;
+        for other in others {
+            let [_, channels, ..] = other.dims();
+            let share = weight.clone().narrow(1, first, channels);
+            sum = sum + upsample_conv3x3(other, share, [height, width]);
+            first += channels;
+        }
+        assert_eq!(
+            first, in_channels,
+            "the convolution joins {in_channels} channels, got {first}"
+        );
+        relu(self.batch_norm.forward(sum))
+    }
+
+    fn is_three_by_three(&self) -> bool {
+        self.conv.kernel_size == [3, 3]
     }
 
     /// Folds the batch normalisation into the convolution, as it acts outside training.
@@ -97,11 +147,10 @@ impl ConvModule {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use burn::tensor::{Distribution, Tolerance};
     use rstest::rstest;
-    use upernet_ops::{Activation, conv3x3};
-
-    use super::*;
+    use upernet_ops::resize_bilinear;
 
     #[rstest]
     #[case::pointwise(1)]
@@ -135,6 +184,35 @@ mod tests {
         output
             .into_data()
             .assert_approx_eq::<f32>(&expected.into_data(), Tolerance::absolute(1e-5));
+    }
+
+    #[test]
+    fn joining_is_a_convolution_of_the_concatenation() {
+        let device = Device::flex();
+        let module = ConvModuleConfig::new([9, 4], 3)
+            .with_initializer_range(0.3)
+            .init(&device);
+        let map = |channels, size: [usize; 2]| {
+            let dims = [2, channels, size[0], size[1]];
+            Tensor::random(dims, Distribution::Normal(0.0, 1.0), &device)
+        };
+        let (finest, others) = (map(2, [9, 7]), vec![map(3, [4, 5]), map(4, [1, 1])]);
+        let resized = others
+            .iter()
+            .map(|other| resize_bilinear(other.clone(), [9, 7]));
+        let concatenation: Vec<_> = std::iter::once(finest.clone()).chain(resized).collect();
+        let expected = module.forward(Tensor::cat(concatenation, 1)).into_data();
+        let output = module.forward_joined(finest, others).into_data();
+        output.assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+    }
+
+    #[test]
+    #[should_panic(expected = "the convolution joins 9 channels, got 8")]
+    fn joins_its_own_channels_alone() {
+        let device = Device::flex();
+        let module = ConvModuleConfig::new([9, 4], 3).init(&device);
+        let map = |channels| Tensor::zeros([1, channels, 3, 3], &device);
+        let _ = module.forward_joined(map(5), vec![map(3)]);
     }
 
     #[test]

@@ -18,6 +18,9 @@ pub trait PreparedBackbone: Debug + Send + Sync {
     /// - `pixel_values`: `[N, num_channels, H, W]`, normalised
     /// - output: one `[N, channels[i], H_i, W_i]` per level, finest first
     fn forward(&self, pixel_values: Tensor<4>) -> FeaturePyramid;
+
+    /// Bytes of the weights as they are kept.
+    fn bytes(&self) -> usize;
 }
 
 /// A backbone as it is.
@@ -27,5 +30,9 @@ pub(crate) struct Unprepared<B>(pub(crate) B);
 impl<B: Backbone + Sync> PreparedBackbone for Unprepared<B> {
     fn forward(&self, pixel_values: Tensor<4>) -> FeaturePyramid {
         self.0.forward(pixel_values)
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.num_params() * size_of::<f32>()
     }
 }

@@ -1,9 +1,10 @@
 //! 3 x 3 convolution with stride 1 and zero padding 1.
 
-use burn::tensor::{Tensor, module::conv2d, ops::ConvOptions};
+use burn::tensor::{Tensor, assert_shape, module::conv2d, ops::ConvOptions};
 
 use crate::{
     Activation, Precision,
+    bytes::{bytes_of, plain_bytes},
     flex::{self, Map},
     kernels::{
         conv3x3::{self as kernel, Conv3x3Weights},
@@ -13,6 +14,8 @@ use crate::{
 };
 
 /// Computes `activation(conv3x3(x) + bias)`; the map keeps its size.
+///
+/// On burn's CPU backend the convolution and its gradients are kernels (Winograd's minimal filtering).
 ///
 /// # Shapes
 ///
@@ -44,6 +47,19 @@ pub fn conv3x3(
 }
 
 fn convolve(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+    if flex::has_gradient_kernels(&x) {
+        let [channels_out, channels_in, ..] = weight.dims();
+        assert_shape!(x, [_, channels_in, ..]);
+        let y = flex::convolutions::conv3x3(x, weight);
+        return match bias {
+            Some(bias) => y + bias.reshape([1, channels_out, 1, 1]),
+            None => y,
+        };
+    }
+    convolve_plain(x, weight, bias)
+}
+
+fn convolve_plain(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
     conv2d(x, weight, bias, ConvOptions::new([1, 1], [1, 1], [1, 1], 1))
 }
 
@@ -109,6 +125,17 @@ impl PreparedConv3x3 {
             Form::Plain { weight, bias } => {
                 let y = convolve(x, weight.clone(), bias.clone());
                 self.activation.apply(y + residual)
+            }
+        }
+    }
+
+    /// Bytes of the weights as they are kept.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.form {
+            Form::Kernel(packed) => packed.weight.bytes() + bytes_of(packed.bias.as_deref()),
+            Form::Plain { weight, bias } => {
+                plain_bytes(weight) + bias.as_ref().map_or(0, plain_bytes)
             }
         }
     }

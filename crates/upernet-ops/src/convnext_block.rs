@@ -6,6 +6,7 @@ use burn::tensor::{Tensor, module::conv2d, ops::ConvOptions};
 
 use crate::{
     MlpWeights, Precision,
+    bytes::plain_bytes,
     flex::{self, Map},
     kernels::{depthwise::DepthwiseWeights, mlp::Mlp},
     linear::assert_channels,
@@ -96,6 +97,18 @@ impl PreparedConvNextBlock {
                 y.into_tensor()
             }
             Form::Plain(weights) => convnext_block(x, weights),
+        }
+    }
+
+    /// Bytes of the weights as they are kept.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.form {
+            Form::Kernel { depthwise, mlp } => depthwise.bytes() + mlp.bytes(),
+            Form::Plain(weights) => {
+                let depthwise = plain_bytes(&weights.depthwise);
+                depthwise + plain_bytes(&weights.depthwise_bias) + weights.mlp.bytes()
+            }
         }
     }
 }

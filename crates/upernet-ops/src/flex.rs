@@ -5,6 +5,8 @@
 //! plain tensor operations may come before and after. A map in another order is brought into this
 //! one first, which costs a copy.
 
+pub(crate) mod convolutions;
+
 use std::{env, sync::OnceLock};
 
 use burn::{
@@ -26,6 +28,11 @@ const TO_CHANNELS_FIRST: [usize; 4] = [0, 3, 1, 2];
 /// Whether kernels run on a device: burn's CPU backend, no gradients wanted, not switched off.
 pub(crate) fn has_kernels(device: &Device) -> bool {
     is_switched_on() && !device.is_autodiff() && *device == Device::flex()
+}
+
+/// Whether kernels that have gradients run on a tensor.
+pub(crate) fn has_gradient_kernels(x: &Tensor<4>) -> bool {
+    x.dtype() == DType::F32 && is_switched_on() && x.device() == Device::flex()
 }
 
 /// Whether an operation without weights takes its kernel for a tensor.
@@ -61,7 +68,11 @@ impl Map {
     ///
     /// Gradients end here, and other floats become `f32`.
     pub(crate) fn from_tensor(x: Tensor<4>) -> Self {
-        let tensor = primitive(x);
+        Self::from_primitive(primitive(x))
+    }
+
+    /// The same of burn's inner tensor of `f32`.
+    pub(crate) fn from_primitive(tensor: FlexTensor) -> Self {
         let layout = tensor.layout().permute(&TO_CHANNELS_LAST);
         let tensor = tensor.with_layout(layout);
         if tensor.is_contiguous() {
@@ -102,8 +113,13 @@ impl Map {
 
     /// Its memory as a tensor, `[N, C, H, W]`.
     pub(crate) fn into_tensor(self) -> Tensor<4> {
+        Tensor::from_primitive::<Flex>(self.into_primitive())
+    }
+
+    /// The same as burn's inner tensor.
+    pub(crate) fn into_primitive(self) -> FlexTensor {
         let layout = self.tensor.layout().permute(&TO_CHANNELS_FIRST);
-        Tensor::from_primitive::<Flex>(self.tensor.with_layout(layout))
+        self.tensor.with_layout(layout)
     }
 
     /// `[N, H, W, C]`.
@@ -171,6 +187,12 @@ impl StridedMap {
     pub(crate) fn values(&self) -> &[f32] {
         &self.tensor.storage()[self.tensor.layout().start_offset()..]
     }
+}
+
+/// Values in row-major order as burn's inner tensor.
+fn contiguous(values: Vec<f32>, dims: [usize; 4]) -> FlexTensor {
+    let layout = Layout::contiguous(Shape::from(dims));
+    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
 }
 
 fn primitive(x: Tensor<4>) -> FlexTensor {

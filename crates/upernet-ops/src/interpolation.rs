@@ -1,14 +1,15 @@
 //! Bilinear interpolation along one axis as a matrix.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
-/// The matrix `[to, from]` that interpolates a line of `from` values to `to` values.
-pub(crate) fn matrix(from: usize, to: usize, device: &Device) -> Tensor<2> {
+/// The matrix `[to, from]` that interpolates a line of `from` values to `to` values, for maps like
+/// `like`.
+pub(crate) fn matrix(from: usize, to: usize, like: &Tensor<4>) -> Tensor<2> {
     let mut matrix = vec![0.0_f32; to * from];
     for (row, weights) in matrix.chunks_exact_mut(from).enumerate() {
         add_taps(weights, row, to);
     }
-    Tensor::from_data(TensorData::new(matrix, [to, from]), device)
+    tensor(matrix, [to, from], like)
 }
 
 /// The matrix `[to, 3 * from]` that interpolates three lines of `from` values to `to` values, moves
@@ -16,7 +17,7 @@ pub(crate) fn matrix(from: usize, to: usize, device: &Device) -> Tensor<2> {
 ///
 /// That is what a convolution with three taps makes of the products of its taps; beyond the ends of a
 /// line are zeros.
-pub(crate) fn shifted_matrix(from: usize, to: usize, device: &Device) -> Tensor<2> {
+pub(crate) fn shifted_matrix(from: usize, to: usize, like: &Tensor<4>) -> Tensor<2> {
     let mut matrix = vec![0.0_f32; to * 3 * from];
     for (row, weights) in matrix.chunks_exact_mut(3 * from).enumerate() {
         for (tap, weights) in weights.chunks_exact_mut(from).enumerate() {
@@ -26,7 +27,14 @@ pub(crate) fn shifted_matrix(from: usize, to: usize, device: &Device) -> Tensor<
             }
         }
     }
-    Tensor::from_data(TensorData::new(matrix, [to, 3 * from]), device)
+    tensor(matrix, [to, 3 * from], like)
+}
+
+fn tensor(values: Vec<f32>, dims: [usize; 2], like: &Tensor<4>) -> Tensor<2> {
+    Tensor::from_data(
+        TensorData::new(values, dims),
+        (&like.device(), like.dtype()),
+    )
 }
 
 /// Adds to `weights` what output position `position` of `to` takes of each source position.

@@ -5,6 +5,7 @@
 use burn::tensor::{Tensor, module};
 
 use crate::{
+    bytes::{bytes_of, plain_bytes},
     flex::{self, Map},
     kernels::layer_norm as kernel,
 };
@@ -18,6 +19,12 @@ pub struct LayerNormWeights {
     pub shift: Tensor<1>,
     /// Added to the variance before the square root.
     pub epsilon: f64,
+}
+
+impl LayerNormWeights {
+    pub(crate) fn bytes(&self) -> usize {
+        plain_bytes(&self.scale) + plain_bytes(&self.shift)
+    }
 }
 
 /// Normalises every cell of a map over its channels.
@@ -88,6 +95,15 @@ impl PreparedLayerNorm {
                 y.into_tensor()
             }
             Form::Plain(weights) => layer_norm(x, weights),
+        }
+    }
+
+    /// Bytes of the weights as they are kept.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.form {
+            Form::Kernel(norm) => bytes_of(Some(&norm.scale)) + bytes_of(Some(&norm.shift)),
+            Form::Plain(weights) => weights.bytes(),
         }
     }
 }

@@ -24,6 +24,7 @@
 //! - `flex`: kernels for burn's CPU backend.
 
 mod activation;
+mod bytes;
 mod conv3x3;
 mod convnext_block;
 #[cfg(feature = "flex")]

@@ -4,6 +4,7 @@ use burn::tensor::{Tensor, assert_shape};
 
 use crate::{
     Activation, Precision,
+    bytes::{bytes_of, plain_bytes},
     flex::{self, Map},
     kernels::{
         gemm::{self, Epilogue, Residual},
@@ -120,6 +121,17 @@ impl PreparedLinear {
             Form::Plain { weight, bias } => {
                 let y = product(x, weight.clone(), bias.clone());
                 self.activation.apply(y + residual)
+            }
+        }
+    }
+
+    /// Bytes of the weights as they are kept.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.form {
+            Form::Kernel(packed) => packed.weight.bytes() + bytes_of(packed.bias.as_deref()),
+            Form::Plain { weight, bias } => {
+                plain_bytes(weight) + bias.as_ref().map_or(0, plain_bytes)
             }
         }
     }

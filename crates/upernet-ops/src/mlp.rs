@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::{
     Activation, LayerNormWeights, Precision,
+    bytes::plain_bytes,
     flex::{self, Map},
     kernels::mlp::{Mlp, MlpParameters},
     layer_norm,
@@ -25,6 +26,14 @@ pub struct MlpWeights {
     pub project: Tensor<2>,
     /// `[C]`.
     pub project_bias: Tensor<1>,
+}
+
+impl MlpWeights {
+    pub(crate) fn bytes(&self) -> usize {
+        let matrices = plain_bytes(&self.expand) + plain_bytes(&self.project);
+        let biases = plain_bytes(&self.expand_bias) + plain_bytes(&self.project_bias);
+        self.norm.bytes() + matrices + biases
+    }
 }
 
 /// Computes `x + project(gelu(expand(norm(x))))` in every cell of a map.
@@ -91,16 +100,30 @@ impl PreparedMlp {
             Form::Plain(weights) => mlp(x, weights),
         }
     }
+
+    /// Bytes of the weights as they are kept.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.form {
+            Form::Kernel(mlp) => mlp.bytes(),
+            Form::Plain(weights) => weights.bytes(),
+        }
+    }
 }
 
 /// The weights as the kernel reads them.
-pub(crate) fn pack(weights: MlpWeights, _precision: Precision) -> Mlp {
+pub(crate) fn pack(weights: MlpWeights, precision: Precision) -> Mlp {
     let norm = PackedNorm::new(weights.norm);
-    Mlp::new(MlpParameters {
+    let mlp = Mlp::new(MlpParameters {
         norm: norm.as_kernel(),
         expand: &flex::values(weights.expand),
         expand_bias: &flex::values(weights.expand_bias),
         project: &flex::values(weights.project),
         project_bias: &flex::values(weights.project_bias),
-    })
+    });
+    if precision.rounds() {
+        mlp.into_bf16()
+    } else {
+        mlp
+    }
 }

@@ -56,20 +56,19 @@ pub fn resize_bilinear(input: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
         kernel::resize(input.values(), input.dims(), size, output.values_mut());
         return output.into_tensor();
     }
-    let device = input.device();
     let mut output = input;
     if height != out_height {
         // One matrix serves all N * C planes: [H', H] x [N * C, H, W].
+        let rows = interpolation::matrix(height, out_height, &output).unsqueeze::<3>();
         let planes = output.reshape([batch * channels, height, width]);
-        let rows = interpolation::matrix(height, out_height, &device).unsqueeze::<3>();
         output = rows
             .matmul(planes)
             .reshape([batch, channels, out_height, width]);
     }
     if width != out_width {
         // All rows of all planes stand below each other: [N * C * H', W] x [W, W'].
+        let columns = interpolation::matrix(width, out_width, &output).transpose();
         let rows = output.reshape([batch * channels * out_height, width]);
-        let columns = interpolation::matrix(width, out_width, &device).transpose();
         output = rows
             .matmul(columns)
             .reshape([batch, channels, out_height, out_width]);

@@ -14,6 +14,7 @@ use burn::tensor::{Tensor, assert_shape};
 
 use crate::{
     Precision,
+    bytes::plain_bytes,
     flex::{self, Map},
     interpolation,
     kernels::{
@@ -26,6 +27,8 @@ use crate::{
 /// Computes the 3 x 3 convolution (stride 1, zero padding 1) of `x` resized bilinearly to `size`.
 ///
 /// Any ratio of sizes will do; the fewer cells `x` has, the more is saved.
+///
+/// On burn's CPU backend this and its gradients are kernels.
 ///
 /// # Shapes
 ///
@@ -53,6 +56,17 @@ use crate::{
 /// ```
 #[must_use]
 pub fn upsample_conv3x3(x: Tensor<4>, weight: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+    let [_, channels_in, ..] = weight.dims();
+    assert_shape!(x, [_, channels_in, ..]);
+    assert!(
+        size.iter().all(|&side| side > 0),
+        "cannot resize a map to {} x {}",
+        size[0],
+        size[1]
+    );
+    if flex::has_gradient_kernels(&x) {
+        return flex::convolutions::upsample_conv3x3(x, weight, size);
+    }
     taps_of(x, tap_matrix(weight), size)
 }
 
@@ -66,14 +80,11 @@ fn tap_matrix(weight: Tensor<4>) -> Tensor<2> {
 
 fn taps_of(x: Tensor<4>, taps: Tensor<2>, size: [usize; 2]) -> Tensor<4> {
     let [rows, channels_in] = taps.dims();
-    assert_shape!(x, [_, channels_in, ..]);
     let [batch, _, height, width] = x.dims();
     let [out_height, out_width] = size;
-    assert!(
-        out_height > 0 && out_width > 0,
-        "cannot resize a map to {out_height} x {out_width}"
-    );
-    let (channels_out, device) = (rows / 9, x.device());
+    let channels_out = rows / 9;
+    let columns = interpolation::shifted_matrix(width, out_width, &x).transpose();
+    let lines = interpolation::shifted_matrix(height, out_height, &x).unsqueeze::<3>();
     let planes = batch * channels_out;
 
     let x = x.reshape([batch, channels_in, height * width]);
@@ -82,12 +93,11 @@ fn taps_of(x: Tensor<4>, taps: Tensor<2>, size: [usize; 2]) -> Tensor<4> {
         .reshape([planes, 3, 3, height, width])
         .permute([0, 1, 3, 2, 4]) // [N * O, 3 rows, h, 3 columns, w]
         .reshape([planes * 3 * height, 3 * width]);
-    let columns = interpolation::shifted_matrix(width, out_width, &device).transpose();
-    let lines = products
+    let widened = products
         .matmul(columns)
         .reshape([planes, 3 * height, out_width]);
-    let rows = interpolation::shifted_matrix(height, out_height, &device).unsqueeze::<3>();
-    rows.matmul(lines)
+    lines
+        .matmul(widened)
         .reshape([batch, channels_out, out_height, out_width])
 }
 
@@ -152,11 +162,25 @@ impl PreparedUpsampleConv3x3 {
             Form::Plain(taps) => sum + taps_of(x, taps.clone(), [height, width]),
         }
     }
+
+    /// Bytes of the weights as they are kept.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.form {
+            Form::Kernel(weights) => weights.bytes(),
+            Form::Plain(taps) => plain_bytes(taps),
+        }
+    }
 }
 
-fn pack(weight: Tensor<4>, _precision: Precision) -> TapWeights {
+fn pack(weight: Tensor<4>, precision: Precision) -> TapWeights {
     let [channels_out, channels_in, ..] = weight.dims();
-    TapWeights::new(&flex::values(weight), [channels_out, channels_in])
+    let weights = TapWeights::new(&flex::values(weight), [channels_out, channels_in]);
+    if precision.rounds() {
+        weights.into_bf16()
+    } else {
+        weights
+    }
 }
 
 fn compute(x: &Map, weights: &TapWeights, mut y: Map, residual: Residual<'_>) -> Tensor<4> {

@@ -6,6 +6,7 @@ use burn::tensor::{Tensor, activation::softmax};
 
 use crate::{
     LayerNormWeights, Precision,
+    bytes::plain_bytes,
     flex::{self, Map},
     kernels::{
         packed::PackedMatrix,
@@ -169,6 +170,22 @@ impl PreparedWindowAttention {
                 x.into_tensor()
             }
             Form::Plain(weights) => window_attention(x, weights),
+        }
+    }
+
+    /// Bytes of the weights as they are kept.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.form {
+            Form::Kernel { kernel, .. } => kernel.bytes(),
+            Form::Plain(weights) => {
+                let bias = weights.qkv_bias.as_ref().map_or(0, plain_bytes);
+                let qkv = plain_bytes(&weights.qkv) + bias;
+                let projection = plain_bytes(&weights.projection);
+                let projection = projection + plain_bytes(&weights.projection_bias);
+                let position = plain_bytes(&weights.position_bias);
+                weights.norm.bytes() + qkv + position + projection
+            }
         }
     }
 }

@@ -71,6 +71,22 @@ impl PreparedBackbone for PreparedSwin {
         }
         FeaturePyramid::new(features)
     }
+
+    fn bytes(&self) -> usize {
+        let stages = self.stages.iter().map(PreparedStage::bytes);
+        self.patch_embedding.bytes() + stages.sum::<usize>()
+    }
+}
+
+impl PreparedStage {
+    fn bytes(&self) -> usize {
+        let blocks = self.blocks.iter();
+        let blocks: usize = blocks
+            .map(|block| block.attention.bytes() + block.mlp.bytes())
+            .sum();
+        let norm = self.norm.as_ref().map_or(0, PreparedLayerNorm::bytes);
+        blocks + norm + self.downsample.as_ref().map_or(0, PreparedMerging::bytes)
+    }
 }
 
 impl PreparedPatchEmbedding {
@@ -99,6 +115,12 @@ impl PreparedPatchEmbedding {
         }
     }
 
+    fn bytes(&self) -> usize {
+        let positions = self.positions.as_ref();
+        let positions = positions.map_or(0, |positions| positions.shape().num_elements());
+        self.projection.bytes() + self.norm.bytes() + positions * size_of::<f32>()
+    }
+
     fn forward(&self, pixel_values: Tensor<4>) -> Tensor<4> {
         let patches = space_to_depth(pixel_values, self.patches);
         let x = self.norm.forward(self.projection.forward(patches));
@@ -124,6 +146,10 @@ impl PreparedMerging {
             norm: prepare_norm(norm, crate::LAYER_NORM_EPS),
             reduction: PreparedLinear::new(weight, bias, Activation::None, precision),
         }
+    }
+
+    fn bytes(&self) -> usize {
+        self.norm.bytes() + self.reduction.bytes()
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {

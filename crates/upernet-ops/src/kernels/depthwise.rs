@@ -65,6 +65,11 @@ impl DepthwiseWeights {
         self.channels
     }
 
+    /// Bytes of the weights as they are kept.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(self.taps.values()) + size_of_val(&self.bias[..])
+    }
+
     /// The weights of the vector at `channel` for one tap.
     #[inline(always)]
     fn tap(&self, row: usize, column: usize, channel: usize, width: usize) -> &[f32] {

@@ -6,6 +6,7 @@
 
 mod blocks;
 mod convolutions;
+mod gradients;
 mod maps;
 mod memory;
 mod support;

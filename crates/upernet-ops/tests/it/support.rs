@@ -1,6 +1,6 @@
 //! Maps to try, in several memory orders, and how to compare.
 
-use burn::tensor::{Device, Distribution, Tensor, s};
+use burn::tensor::{DType, Device, Distribution, Tensor, module::conv2d, ops::ConvOptions, s};
 use proptest::prelude::*;
 
 /// A batch of maps and how they lie in memory.
@@ -104,8 +104,8 @@ pub(crate) fn assert_close(
     tolerance: f32,
 ) -> Result<(), TestCaseError> {
     prop_assert_eq!(actual.dims(), expected.dims());
-    let actual: Vec<f32> = actual.into_data().try_into_vec().expect("f32");
-    let expected: Vec<f32> = expected.into_data().try_into_vec().expect("f32");
+    let values = |x: Tensor<4>| x.into_data().convert::<f32>().try_into_vec::<f32>();
+    let (actual, expected) = (values(actual).expect("f32"), values(expected).expect("f32"));
     let largest = expected
         .iter()
         .fold(1.0_f32, |most, value| most.max(value.abs()));
@@ -119,4 +119,14 @@ pub(crate) fn assert_close(
         );
     }
     Ok(())
+}
+
+/// The same values in 64 bits, for which there are no kernels.
+pub(crate) fn in_f64<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    x.cast(DType::F64)
+}
+
+/// burn's own 3 x 3 convolution, stride 1 and padding 1.
+pub(crate) fn burns_conv3x3(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+    conv2d(x, weight, bias, ConvOptions::new([1, 1], [1, 1], [1, 1], 1))
 }
