@@ -71,6 +71,10 @@ pub struct PreparedConv3x3 {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a network has few, and they are not moved about"
+)]
 enum Form {
     Kernel(Packed),
     Plain {

@@ -63,6 +63,10 @@ pub struct PreparedLayerNorm {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a network has few, and they are not moved about"
+)]
 enum Form {
     Kernel(PackedNorm),
     Plain(LayerNormWeights),
@@ -117,6 +121,10 @@ pub(crate) struct PackedNorm {
 }
 
 impl PackedNorm {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an epsilon has a few digits"
+    )]
     pub(crate) fn new(weights: LayerNormWeights) -> Self {
         Self {
             scale: flex::values(weights.scale),

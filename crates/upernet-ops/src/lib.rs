@@ -34,6 +34,10 @@ mod flex;
 mod flex;
 mod gelu;
 mod interpolation;
+#[expect(
+    clippy::inline_always,
+    reason = "code for an instruction set has to be inlined into the function that enables it"
+)]
 mod kernels;
 mod layer_norm;
 mod linear;
@@ -55,14 +59,14 @@ pub use convnext_block::{ConvNextBlockWeights, PreparedConvNextBlock, convnext_b
 pub use gelu::gelu;
 pub use layer_norm::{LayerNormWeights, PreparedLayerNorm, layer_norm};
 pub use linear::{PreparedLinear, linear};
+#[cfg(feature = "flex")]
+pub use memory::release_memory;
 pub use mlp::{MlpWeights, PreparedMlp, mlp};
 pub use pool::adaptive_avg_pools;
 pub use precision::Precision;
 pub use resize::{add_resized, resize_bilinear};
 pub use space_to_depth::{Border, CellOrder, Patches, space_to_depth};
 pub use upsample_conv3x3::{PreparedUpsampleConv3x3, upsample_conv3x3};
-#[cfg(feature = "flex")]
-pub use memory::release_memory;
 pub use window_attention::{
     PreparedWindowAttention, WindowAttentionWeights, add_mask, window_attention,
 };

@@ -67,6 +67,10 @@ pub struct PreparedLinear {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a network has few, and they are not moved about"
+)]
 enum Form {
     Kernel(Packed),
     Plain {

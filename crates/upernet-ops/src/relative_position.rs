@@ -5,6 +5,10 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 /// Row of the bias table for every (query, key) pair of a window, `[w^2 * w^2]`, query outermost.
 ///
 /// The table has one row per offset: `(row offset + w - 1) * (2w - 1) + (column offset + w - 1)`.
+///
+/// # Panics
+///
+/// Panics if the window is so large that its table has 2^31 rows.
 #[must_use]
 pub fn relative_position_index(window_size: usize, device: &Device) -> Tensor<1, Int> {
     let tokens = window_size * window_size;
