@@ -31,11 +31,11 @@ pub(crate) mod simd;
 pub(crate) mod space_to_depth;
 #[cfg(test)]
 pub(crate) mod test_support;
-pub(crate) mod transposed;
-pub(crate) mod window_attention;
 #[cfg(test)]
 mod tests;
+pub(crate) mod transposed;
 pub(crate) mod upsample_taps;
 pub(crate) mod upsample_taps_backward;
+pub(crate) mod window_attention;
 pub(crate) mod winograd;
 pub(crate) mod winograd_backward;

@@ -9,7 +9,7 @@
 #![expect(unsafe_code, reason = "burn's buffers are views of raw memory")]
 
 use std::{
-    mem::{MaybeUninit, size_of},
+    mem::MaybeUninit,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -63,13 +63,9 @@ impl MapMemory {
         Self { buffer }
     }
 
-    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
-        self.buffer.values_mut()
-    }
-
     /// As the memory of a tensor; it comes back to the pool with the tensor's end.
     pub(crate) fn into_bytes(self) -> Bytes {
-        let length = self.buffer.values().len() * size_of::<f32>();
+        let length = size_of_val(self.buffer.values());
         // SAFETY: all `length` bytes are initialised, they are plain floats from the start.
         unsafe { Bytes::from_controller(Box::new(self), length) }
     }
@@ -124,11 +120,16 @@ struct Pool {
 impl Pool {
     /// The smallest buffer that fits, if one does; counts the memory as in use in any case.
     fn take(&mut self, length: usize) -> Option<AlignedBuffer> {
-        let fits = |buffer: &AlignedBuffer| {
-            (length..=length * LARGEST_SHARE).contains(&buffer.capacity())
-        };
-        let fitting = self.ready.iter().enumerate().filter(|(_, buffer)| fits(buffer));
-        let best = fitting.min_by_key(|(_, buffer)| buffer.capacity()).map(|(index, _)| index);
+        let fits =
+            |buffer: &AlignedBuffer| (length..=length * LARGEST_SHARE).contains(&buffer.capacity());
+        let fitting = self
+            .ready
+            .iter()
+            .enumerate()
+            .filter(|(_, buffer)| fits(buffer));
+        let best = fitting
+            .min_by_key(|(_, buffer)| buffer.capacity())
+            .map(|(index, _)| index);
         let Some(index) = best else {
             self.in_use += AlignedBuffer::capacity_for(length);
             self.most_in_use = self.most_in_use.max(self.in_use);
@@ -217,12 +218,16 @@ mod tests {
     #[test]
     fn a_tensors_memory_is_what_was_written() {
         let mut memory = MapMemory::take(SMALLEST + 3);
-        memory.values_mut().fill(0.25);
+        memory.buffer.values_mut().fill(0.25);
         let bytes = memory.into_bytes();
         assert_eq!(bytes.len(), (SMALLEST + 3) * 4);
         let copy = bytes.clone();
         drop(bytes);
         let values: &[f32] = bytemuck::cast_slice(&copy);
-        assert!(values.iter().all(|&value| (value - 0.25).abs() < f32::EPSILON));
+        assert!(
+            values
+                .iter()
+                .all(|&value| (value - 0.25).abs() < f32::EPSILON)
+        );
     }
 }

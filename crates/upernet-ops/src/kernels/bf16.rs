@@ -90,7 +90,7 @@ mod avx512 {
         arch::{
             is_x86_feature_detected,
             x86_64::{
-                __m512, __m512bh, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_loadu_ps,
+                __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_loadu_ps,
                 _mm512_loadu_si512, _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps,
                 _mm512_storeu_si512,
             },
@@ -242,7 +242,10 @@ mod avx512 {
                     )
                 };
                 let pairs: __m512bh = _mm512_cvtne2ps_pbh(high, low);
-                _mm512_storeu_si512(words.as_mut_ptr().cast(), transmute::<__m512bh, _>(pairs));
+                _mm512_storeu_si512(
+                    words.as_mut_ptr().cast(),
+                    transmute::<__m512bh, __m512i>(pairs),
+                );
             }
         }
     }
@@ -325,12 +328,13 @@ mod avx512 {
                 unsafe {
                     let mut weights = [transmute::<__m512, __m512bh>(_mm512_setzero_ps()); NV];
                     for (v, weight) in weights.iter_mut().enumerate() {
-                        *weight =
-                            transmute::<_, __m512bh>(_mm512_loadu_si512(words.add(16 * v).cast()));
+                        *weight = transmute::<__m512i, __m512bh>(_mm512_loadu_si512(
+                            words.add(16 * v).cast(),
+                        ));
                     }
                     for (r, sums) in sums.iter_mut().enumerate() {
                         let both = (*pair.add(r * self.stride)).cast_signed();
-                        let both = transmute::<_, __m512bh>(_mm512_set1_epi32(both));
+                        let both = transmute::<__m512i, __m512bh>(_mm512_set1_epi32(both));
                         for (sum, weight) in sums.iter_mut().zip(weights) {
                             *sum = _mm512_dpbf16_ps(*sum, both, weight);
                         }

@@ -45,7 +45,7 @@ pub(crate) enum Residual<'a> {
 
 /// A function of every value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Activation {
+pub(crate) enum Activation {
     /// The value itself.
     #[default]
     None,
@@ -237,8 +237,7 @@ impl Panel<'_, '_> {
             self.ahead = &self.next[block * share..];
             self.ahead_step = share / self.depth.max(1);
             match S::F32_LANES {
-                16 => self.block_of::<S, 2>(simd, row, height),
-                8 => self.block_of::<S, 2>(simd, row, height),
+                16 | 8 => self.block_of::<S, 2>(simd, row, height),
                 4 => self.block_of::<S, 3>(simd, row, height),
                 _ => self.block_of::<S, 4>(simd, row, height),
             }
@@ -358,7 +357,7 @@ impl Finish<'_, '_> {
     }
 }
 
-impl<'a> Epilogue<'a> {
+impl Epilogue<'_> {
     fn skip_rows(mut self, rows: usize, count: usize) -> Self {
         if let Residual::Rows(residual) = self.residual {
             self.residual = Residual::Rows(residual.skip(rows, count));

@@ -112,8 +112,7 @@ impl Panel<'_, '_, '_> {
             let row = block * rows / blocks;
             let height = (block + 1) * rows / blocks - row;
             match S::F32_LANES {
-                16 => self.block_of::<S, 2>(simd, row, height),
-                8 => self.block_of::<S, 2>(simd, row, height),
+                16 | 8 => self.block_of::<S, 2>(simd, row, height),
                 4 => self.block_of::<S, 3>(simd, row, height),
                 _ => self.block_of::<S, 4>(simd, row, height),
             }

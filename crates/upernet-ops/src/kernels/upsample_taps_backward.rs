@@ -209,9 +209,10 @@ impl Plan {
 /// Turns the reading of an axis around: who reads each source position through each kernel position.
 fn readers(source: usize, taps: &[Tap]) -> Vec<[Vec<Share>; 3]> {
     let mut readers = vec![<[Vec<Share>; 3]>::default(); source];
-    for output in 0..taps.len() {
-        for kernel in 0..3 {
-            if let Some(tap) = taps.get((output + kernel).wrapping_sub(1)) {
+    for (position, tap) in taps.iter().enumerate() {
+        // What lies at a position is read by the outputs below, at and above it.
+        for (kernel, output) in (0..3).map(|kernel| (kernel, (position + 1).wrapping_sub(kernel))) {
+            if output < taps.len() {
                 readers[tap.low][kernel].push((output, 1.0 - tap.fraction));
                 if tap.fraction > 0.0 {
                     readers[tap.high][kernel].push((output, tap.fraction));
