@@ -1,4 +1,6 @@
 //! The whole network at its published sizes: pixels in, decode logits out. Fresh weights.
+//!
+//! `plain` is the network as it is trained, `prepared` as a segmenter runs it.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -7,6 +9,7 @@ use upernet::{
     zoo,
 };
 use upernet_benches::Bench;
+use upernet_ops::Precision;
 
 const SIZE: [usize; 2] = [512, 512];
 
@@ -35,13 +38,28 @@ fn end_to_end(criterion: &mut Criterion) {
         config.id2label = (0..150).map(|label| format!("class {label}")).collect();
         let model = zoo::build(&config, &bench.device).expect("a published size");
         let pixel_values = bench.map(3, SIZE);
-        group.bench_function(format!("{name}/{}", bench.label(3, SIZE)), |bencher| {
+        let label = format!("{name}/{}", bench.label(3, SIZE));
+        group.bench_function(format!("{label}/plain"), |bencher| {
             bencher.iter(|| {
                 let logits = model.forward_decode(pixel_values.clone());
                 bench.finish();
                 logits
             });
         });
+        let mut formats = vec![("prepared", Precision::F32)];
+        if Precision::Bf16.has_kernels(&bench.device) {
+            formats.push(("prepared-bf16", Precision::Bf16));
+        }
+        for (form, precision) in formats {
+            let prepared = model.clone().prepare(precision);
+            group.bench_function(format!("{label}/{form}"), |bencher| {
+                bencher.iter(|| {
+                    let logits = prepared.forward_decode(pixel_values.clone());
+                    bench.finish();
+                    logits
+                });
+            });
+        }
     }
     group.finish();
 }

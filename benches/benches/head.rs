@@ -4,6 +4,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use upernet::{head::UperHeadConfig, nn::FeaturePyramid};
 use upernet_benches::Bench;
+use upernet_ops::Precision;
 
 /// Channels and side of each map, finest first.
 const MAPS: [(usize, usize); 4] = [(96, 128), (192, 64), (384, 32), (768, 16)];
@@ -19,9 +20,17 @@ fn uper_head(criterion: &mut Criterion) {
     group.sample_size(10);
     let (channels, side) = MAPS[0];
     let label = bench.label(channels, [side, side]);
-    group.bench_function(format!("uper/{label}"), |bencher| {
+    group.bench_function(format!("uper/{label}/plain"), |bencher| {
         bencher.iter(|| {
             let logits = head.forward(&features);
+            bench.finish();
+            logits
+        });
+    });
+    let prepared = head.prepare(Precision::F32);
+    group.bench_function(format!("uper/{label}/prepared"), |bencher| {
+        bencher.iter(|| {
+            let logits = prepared.forward(&features);
             bench.finish();
             logits
         });

@@ -1,0 +1,181 @@
+//! The operations of `upernet-ops`, prepared and plain, at the sizes that a tiny model has for
+//! 512 x 512 pixels.
+//!
+//! `prepared` is what a segmenter runs: kernels on flex. `plain` is the default body of tensor
+//! operations, which every other backend and training run. Fresh weights.
+#![allow(missing_docs, reason = "criterion's macros make undocumented items")]
+
+use burn::tensor::{Distribution, Tensor};
+use criterion::{
+    BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
+};
+use upernet_benches::Bench;
+use upernet_ops::{
+    Activation, ConvNextBlockWeights, LayerNormWeights, MlpWeights, Precision, PreparedConv3x3,
+    PreparedConvNextBlock, PreparedLinear, PreparedMlp, PreparedUpsampleConv3x3,
+    PreparedWindowAttention, WindowAttentionWeights, adaptive_avg_pools, add_resized, conv3x3,
+    convnext_block, linear, mlp, upsample_conv3x3, window_attention,
+};
+
+/// Channels and side of the maps of a tiny backbone, finest first.
+const MAPS: [(usize, usize); 4] = [(96, 128), (192, 64), (384, 32), (768, 16)];
+/// Channels of the head.
+const HIDDEN: usize = 512;
+
+struct Ops<'c> {
+    bench: Bench,
+    group: BenchmarkGroup<'c, WallTime>,
+}
+
+impl Ops<'_> {
+    fn random<const D: usize>(&self, dims: [usize; D]) -> Tensor<D> {
+        Tensor::random(dims, Distribution::Normal(0.0, 0.02), &self.bench.device)
+    }
+
+    fn time<T>(&mut self, name: &str, form: &str, work: impl Fn() -> T) {
+        let name = format!("{name}/{}/{form}", self.bench.name);
+        let bench = &self.bench;
+        self.group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let output = work();
+                bench.finish();
+                output
+            });
+        });
+    }
+
+    /// In both precisions, and as plain tensor operations.
+    fn compare<P>(
+        &mut self,
+        name: &str,
+        prepare: impl Fn(Precision) -> P,
+        forward: impl Fn(&P) -> Tensor<4>,
+        plain: impl Fn() -> Tensor<4>,
+    ) {
+        let prepared = prepare(Precision::F32);
+        self.time(name, "prepared", || forward(&prepared));
+        if Precision::Bf16.has_kernels(&self.bench.device) {
+            let prepared = prepare(Precision::Bf16);
+            self.time(name, "prepared-bf16", || forward(&prepared));
+        }
+        self.time(name, "plain", plain);
+    }
+}
+
+fn ops(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("ops");
+    group.sample_size(10);
+    let bench = Bench::open();
+    let mut ops = Ops { bench, group };
+    convolutions(&mut ops);
+    blocks(&mut ops);
+    maps(&mut ops);
+    ops.group.finish();
+}
+
+fn convolutions(ops: &mut Ops<'_>) {
+    let weight = ops.random([HIDDEN, HIDDEN, 3, 3]);
+    for (_, side) in MAPS {
+        let x = ops.bench.map(HIDDEN, [side, side]);
+        ops.compare(
+            &format!("conv3x3/{HIDDEN}x{side}x{side}"),
+            |precision| PreparedConv3x3::new(weight.clone(), None, Activation::Relu, precision),
+            |layer| layer.forward(x.clone()),
+            || conv3x3(x.clone(), weight.clone(), None, Activation::Relu),
+        );
+    }
+    let [(_, finest), ..] = MAPS;
+    for (_, side) in &MAPS[1..] {
+        let x = ops.bench.map(HIDDEN, [*side, *side]);
+        ops.compare(
+            &format!("upsample_conv3x3/{HIDDEN}x{side}x{side}-to-{finest}"),
+            |precision| PreparedUpsampleConv3x3::new(weight.clone(), precision),
+            |layer| layer.forward(x.clone(), [finest, finest]),
+            || upsample_conv3x3(x.clone(), weight.clone(), [finest, finest]),
+        );
+    }
+    for (channels, side) in MAPS {
+        let weight = ops.random([channels, HIDDEN]);
+        let x = ops.bench.map(channels, [side, side]);
+        ops.compare(
+            &format!("linear/{channels}x{side}x{side}-to-{HIDDEN}"),
+            |precision| PreparedLinear::new(weight.clone(), None, Activation::Relu, precision),
+            |layer| layer.forward(x.clone()),
+            || linear(x.clone(), weight.clone(), None, Activation::Relu),
+        );
+    }
+}
+
+fn blocks(ops: &mut Ops<'_>) {
+    for (channels, side) in MAPS {
+        let shape = format!("{channels}x{side}x{side}");
+        let x = ops.bench.map(channels, [side, side]);
+        let norm = LayerNormWeights {
+            weight: ops.random([channels]),
+            bias: ops.random([channels]),
+            epsilon: 1e-6,
+        };
+        let perceptron = MlpWeights {
+            norm: norm.clone(),
+            expand: ops.random([channels, 4 * channels]),
+            expand_bias: ops.random([4 * channels]),
+            project: ops.random([4 * channels, channels]),
+            project_bias: ops.random([channels]),
+        };
+        ops.compare(
+            &format!("mlp/{shape}"),
+            |precision| PreparedMlp::new(perceptron.clone(), precision),
+            |layer| layer.forward(x.clone()),
+            || mlp(x.clone(), &perceptron),
+        );
+        let block = ConvNextBlockWeights {
+            depthwise: ops.random([channels, 1, 7, 7]),
+            depthwise_bias: ops.random([channels]),
+            mlp: perceptron,
+        };
+        ops.compare(
+            &format!("convnext_block/{shape}"),
+            |precision| PreparedConvNextBlock::new(block.clone(), precision),
+            |layer| layer.forward(x.clone()),
+            || convnext_block(x.clone(), &block),
+        );
+        let attention = WindowAttentionWeights {
+            norm,
+            qkv: ops.random([channels, 3 * channels]),
+            qkv_bias: Some(ops.random([3 * channels])),
+            position_bias: ops.random([channels / 32, 49, 49]),
+            projection: ops.random([channels, channels]),
+            projection_bias: ops.random([channels]),
+            window_size: 7,
+            shift: 3,
+        };
+        ops.compare(
+            &format!("window_attention/{shape}"),
+            |precision| PreparedWindowAttention::new(attention.clone(), precision),
+            |layer| layer.forward(x.clone()),
+            || window_attention(x.clone(), &attention),
+        );
+    }
+}
+
+/// What moves through maps without weights: one form for all.
+fn maps(ops: &mut Ops<'_>) {
+    let finer = ops.bench.map(HIDDEN, [128, 128]);
+    let coarser = ops.bench.map(HIDDEN, [64, 64]);
+    // A copy that a layer made lies channels-last, as every map of a prepared network does.
+    let channels_last = |x: Tensor<4>| {
+        let identity = Tensor::eye(HIDDEN, &x.device());
+        PreparedLinear::new(identity, None, Activation::None, Precision::F32).forward(x)
+    };
+    let (finer, coarser) = (channels_last(finer), channels_last(coarser));
+    ops.time("add_resized/512x64x64-to-128", "op", || {
+        add_resized(finer.clone(), coarser.clone())
+    });
+    let coarsest = channels_last(ops.bench.map(HIDDEN, [16, 16]));
+    ops.time("adaptive_avg_pools/512x16x16", "op", || {
+        adaptive_avg_pools(coarsest.clone(), &[1, 2, 3, 6])
+    });
+}
+
+criterion_group!(benches, ops);
+criterion_main!(benches);
