@@ -1,6 +1,6 @@
 //! The backbone made ready for inference.
 
-use burn::{nn::conv::Conv2d, tensor::Tensor};
+use burn::{module::Param, nn::conv::Conv2d, tensor::Tensor};
 use upernet_nn::{FeaturePyramid, Precision, PreparedBackbone};
 use upernet_ops::{
     Activation, Border, CellOrder, Patches, PreparedConvNextBlock, PreparedLayerNorm,
@@ -89,7 +89,7 @@ impl PatchProjection {
         let weight = weight
             .permute([2, 3, 1, 0])
             .reshape([size * size * in_channels, channels]);
-        let bias = conv.bias.map(|bias| bias.into_value());
+        let bias = conv.bias.map(Param::into_value);
         Self {
             patches: Patches {
                 size,

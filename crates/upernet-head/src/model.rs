@@ -162,6 +162,10 @@ impl UperNetConfig {
 
 /// Takes a module that may have been trained off its autodiff device; the original is gone, so that
 /// the weights have one owner.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "to take it is the point: a second owner would keep every weight alive"
+)]
 fn without_autodiff<M: Module>(module: M) -> M {
     module.valid()
 }

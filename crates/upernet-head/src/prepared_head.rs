@@ -5,7 +5,7 @@
 //! coarser map is computed at that map's own size ([`PreparedUpsampleConv3x3`]). Neither the resized
 //! maps nor their concatenation exist.
 
-use burn::{nn::conv::Conv2d, tensor::Tensor};
+use burn::{module::Param, nn::conv::Conv2d, tensor::Tensor};
 use upernet_nn::{ConvModule, FeaturePyramid, FoldedConv, Precision};
 use upernet_ops::{
     Activation, PreparedConv3x3, PreparedLinear, PreparedUpsampleConv3x3, adaptive_avg_pools,
@@ -50,7 +50,7 @@ impl PreparedUperHead {
             PreparedConv3x3::new(weight, Some(bias), Activation::Relu, precision)
         };
         let classifier = parts.classifier;
-        let bias = classifier.bias.map(|bias| bias.into_value());
+        let bias = classifier.bias.map(Param::into_value);
         Self {
             psp_modules: parts.psp_modules.into_iter().map(pointwise).collect(),
             bottleneck: Fusion::new(parts.bottleneck, parts.pool_scales.len(), precision),

@@ -1,6 +1,7 @@
 //! The backbone made ready for inference.
 
 use burn::{
+    module::Param,
     nn::{LayerNorm, Linear, conv::Conv2d},
     tensor::Tensor,
 };
@@ -102,7 +103,7 @@ impl PreparedPatchEmbedding {
         let weight = weight
             .permute([2, 3, 1, 0])
             .reshape([size * size * in_channels, channels]);
-        let bias = projection.bias.map(|bias| bias.into_value());
+        let bias = projection.bias.map(Param::into_value);
         Self {
             patches: Patches {
                 size,
@@ -169,6 +170,6 @@ pub(crate) fn prepare_norm(norm: LayerNorm, epsilon: f64) -> PreparedLayerNorm {
 
 /// Weight, `[in, out]`, and bias of a linear layer.
 pub(crate) fn linear_weights(linear: Linear) -> (Tensor<2>, Option<Tensor<1>>) {
-    let bias = linear.bias.map(|bias| bias.into_value());
+    let bias = linear.bias.map(Param::into_value);
     (linear.weight.into_value(), bias)
 }

@@ -50,10 +50,6 @@ pub(crate) fn cases(channels: std::ops::Range<usize>, sides: usize) -> impl Stra
 }
 
 impl Case {
-    pub(crate) fn device(&self) -> Device {
-        Device::flex()
-    }
-
     /// A random map, `[N, C, H, W]`.
     pub(crate) fn map(&self) -> Tensor<4> {
         self.map_with(self.channels, self.size, self.memory)
@@ -90,7 +86,7 @@ impl Case {
     fn random<const D: usize>(&self, dims: [usize; D]) -> Tensor<D> {
         static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock().expect("nothing panics below");
-        let device = self.device();
+        let device = Device::flex();
         let size: usize = dims.iter().product();
         device.seed(self.seed ^ size as u64);
         Tensor::random(dims, Distribution::Normal(0.0, 1.0), &device)
