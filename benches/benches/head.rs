@@ -30,7 +30,7 @@ fn uper_head(criterion: &mut Criterion) {
     let prepared = head.prepare(Precision::F32);
     group.bench_function(format!("uper/{label}/prepared"), |bencher| {
         bencher.iter(|| {
-            let logits = prepared.forward(&features);
+            let logits = prepared.forward(features.clone());
             bench.finish();
             logits
         });

@@ -111,8 +111,8 @@ fn blocks(ops: &mut Ops<'_>) {
         let shape = format!("{channels}x{side}x{side}");
         let x = ops.bench.map(channels, [side, side]);
         let norm = LayerNormWeights {
-            weight: ops.random([channels]),
-            bias: ops.random([channels]),
+            scale: ops.random([channels]),
+            shift: ops.random([channels]),
             epsilon: 1e-6,
         };
         let perceptron = MlpWeights {
