@@ -39,10 +39,7 @@ fn random(config: &SwinConfig, device: &Device) -> Swin {
     tiny().with_image_size(40).with_absolute_positions(true),
     [2, 3, 40, 40]
 )]
-fn preparing_changes_nothing_but_rounding(
-    #[case] config: SwinConfig,
-    #[case] image: [usize; 4],
-) {
+fn preparing_changes_nothing_but_rounding(#[case] config: SwinConfig, #[case] image: [usize; 4]) {
     let device = Device::flex();
     let swin = random(&config, &device);
     let image = Tensor::random(image, Distribution::Normal(0.0, 1.0), &device);

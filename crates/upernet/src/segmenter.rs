@@ -3,6 +3,7 @@
 use std::{path::Path, time::Instant};
 
 use burn::tensor::{Device, Tensor, TensorData};
+use upernet_head::PreparedUperNet;
 use upernet_hf::{
     ModelFolder,
     processor::{HfProcessorConfig, Resample as HfResample},
@@ -10,7 +11,6 @@ use upernet_hf::{
 use upernet_image::{
     DecodeLimits, ImageProcessor, Palette, Resample, image::RgbImage, palette_for, read_image,
 };
-use upernet_head::PreparedUperNet;
 use upernet_nn::Precision;
 use upernet_zoo::{BuildOptions, check_input, hf::config::HfConfig, load_prepared};
 
