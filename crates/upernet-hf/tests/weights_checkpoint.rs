@@ -315,3 +315,17 @@ fn a_folder_that_lacks_a_part_names_it() {
         format!("{}: not found; check the path", at("nowhere").display())
     );
 }
+
+#[test]
+fn pages_that_were_given_back_are_read_again() {
+    for path in ["tiny", "weights/module.bin"] {
+        let checkpoint = Checkpoint::open(&repository(path)).expect("a good file");
+        let (name, _) = checkpoint
+            .tensors()
+            .find(|(_, info)| info.dtype() == Dtype::F32)
+            .expect("weights are f32");
+        let before = checkpoint.read_f32(name).expect("there");
+        checkpoint.release_pages();
+        assert_eq!(checkpoint.read_f32(name).expect("still there"), before);
+    }
+}

@@ -16,6 +16,10 @@ use crate::{
     parameters::{Form, HubParameter, hub_parameters, replace_values},
 };
 
+/// Values after which the pages they were read from are given back: the model and its file would
+/// otherwise be in memory both.
+const RELEASE_EVERY: usize = 8 << 20;
+
 /// Builds the network of an opened model folder and fills in its weights.
 ///
 /// Every parameter must have its value in the checkpoint, in the right shape, and every key of the
@@ -68,13 +72,19 @@ pub fn load_with(
         .iter()
         .map(|stored| stored.shape.iter().product::<usize>())
         .sum::<usize>();
-    let mut done = 0;
+    let (mut done, mut unreleased) = (0, 0);
     let model = replace_values(model, &folder.config, |stored| {
         let values = read(&folder.checkpoint, &match_up.names[&stored.key], stored)?;
         done += values.len();
+        unreleased += values.len();
+        if unreleased >= RELEASE_EVERY {
+            folder.checkpoint.release_pages();
+            unreleased = 0;
+        }
         progress(done as f64 / total as f64);
         Ok::<_, Error>(values)
     })?;
+    folder.checkpoint.release_pages();
     Ok((model, match_up.report))
 }
 

@@ -3,6 +3,8 @@
 use std::{fs::File, io, ops::Deref, path::Path};
 
 use memmap2::Mmap;
+#[cfg(unix)]
+use memmap2::UncheckedAdvice;
 
 use crate::{config::json_file::open_regular, error::Error};
 
@@ -25,6 +27,14 @@ impl Backing {
         map(&file)
             .map(Self::Mapped)
             .map_err(|cause| Error::reading(path, cause))
+    }
+
+    /// Gives back the memory of pages that were read; the next read of them fetches them again.
+    pub(crate) fn release_pages(&self) {
+        match self {
+            Self::Mapped(map) => release(map),
+            Self::Held(_) => {}
+        }
     }
 }
 
@@ -49,3 +59,16 @@ fn map(file: &File) -> io::Result<Mmap> {
     // beyond the bytes, of which every pattern is a valid u8 and which are checked before each use.
     unsafe { Mmap::map(file) }
 }
+
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "the hint would lose what was written to a map")]
+fn release(map: &Mmap) {
+    // SAFETY: nothing is written to the map, so a page that is dropped comes back from the file with
+    // the same bytes.
+    let result = unsafe { map.unchecked_advise(UncheckedAdvice::DontNeed) };
+    // A system that does not take the hint keeps the pages, which is no harm.
+    drop(result);
+}
+
+#[cfg(not(unix))]
+fn release(_: &Mmap) {}

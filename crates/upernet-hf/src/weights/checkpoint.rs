@@ -133,6 +133,19 @@ impl Checkpoint {
         })
     }
 
+    /// Gives the memory of everything read so far back to the operating system.
+    ///
+    /// A mapped file's pages stay in memory once they were read. They may be read again: they then
+    /// come from the file anew.
+    pub fn release_pages(&self) {
+        for shard in &self.shards {
+            match &shard.file {
+                WeightFile::Safetensors(file) => file.release_pages(),
+                WeightFile::PyTorch(file) => file.release_pages(),
+            }
+        }
+    }
+
     fn shard(&self, name: &str) -> Result<&Shard, Error> {
         let place = self.places.get(name).ok_or_else(|| Error::Tensor {
             path: self.files[0].clone(),

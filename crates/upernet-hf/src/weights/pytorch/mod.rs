@@ -72,6 +72,10 @@ impl PyTorchFile {
         Self::new(Backing::Held(bytes))
     }
 
+    pub(crate) fn release_pages(&self) {
+        self.backing.release_pages();
+    }
+
     fn new(backing: Backing) -> Result<Self, PyTorchError> {
         let tensors = read(&backing)?;
         Ok(Self { backing, tensors })

@@ -74,6 +74,10 @@ impl SafetensorsFile {
         Self::new(Backing::Held(bytes))
     }
 
+    pub(crate) fn release_pages(&self) {
+        self.backing.release_pages();
+    }
+
     fn new(backing: Backing) -> Result<Self, SafetensorsError> {
         let (header, data) = header::split(&backing)?;
         let data_start = backing.len() - data.len();
