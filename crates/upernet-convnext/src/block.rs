@@ -11,8 +11,8 @@ use burn::{
     },
     tensor::{Device, Tensor},
 };
-use upernet_nn::{DropPath, DropPathConfig, Precision, gelu, initializer, layer_norm_weights};
-use upernet_ops::{ConvNextBlockWeights, MlpWeights, PreparedConvNextBlock};
+use upernet_nn::{DropPath, DropPathConfig, Precision, initializer, layer_norm_weights};
+use upernet_ops::{ConvNextBlockWeights, MlpWeights, PreparedConvNextBlock, convnext_branch};
 
 use crate::{ConvNextConfig, LAYER_NORM_EPS};
 
@@ -57,39 +57,39 @@ impl ConvNextBlock {
         }
     }
 
-    /// The block made ready for inference; layer scale goes into the second layer.
+    /// The block made ready for inference.
     pub(crate) fn prepare(self, precision: Precision) -> PreparedConvNextBlock {
-        let bias = "the layers of a block have a bias";
-        let mut project = self.pwconv2.weight.into_value(); // [4 * C, C]
-        let mut project_bias = self.pwconv2.bias.expect(bias).into_value();
-        if let Some(scale) = self.layer_scale_parameter {
-            let scale = scale.into_value();
-            project = project * scale.clone().unsqueeze::<2>();
-            project_bias = project_bias * scale;
-        }
-        let weights = ConvNextBlockWeights {
-            depthwise: self.dwconv.weight.into_value(),
-            depthwise_bias: self.dwconv.bias.expect(bias).into_value(),
-            mlp: MlpWeights {
-                norm: layer_norm_weights(self.layernorm, LAYER_NORM_EPS),
-                expand: self.pwconv1.weight.into_value(),
-                expand_bias: self.pwconv1.bias.expect(bias).into_value(),
-                project,
-                project_bias,
-            },
-        };
-        PreparedConvNextBlock::new(weights, precision)
+        PreparedConvNextBlock::new(self.weights(), precision)
     }
 
     /// `[N, C, H, W]` to the same.
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let branch = self.dwconv.forward(x.clone()).permute([0, 2, 3, 1]); // [N, H, W, C]
-        let branch = self.pwconv1.forward(self.layernorm.forward(branch));
-        let branch = self.pwconv2.forward(gelu(branch));
-        let branch = match &self.layer_scale_parameter {
-            Some(scale) => branch * scale.val().unsqueeze::<4>(),
-            None => branch,
+        let branch = convnext_branch(x.clone(), &self.weights());
+        x + self.drop_path.forward(branch)
+    }
+
+    /// The weights, layer scale in those of the second layer.
+    fn weights(&self) -> ConvNextBlockWeights {
+        let bias = |bias: &Option<Param<Tensor<1>>>| {
+            let bias = bias.as_ref().expect("the layers of a block have a bias");
+            bias.val()
         };
-        x + self.drop_path.forward(branch.permute([0, 3, 1, 2])) // [N, C, H, W]
+        let mut project = self.pwconv2.weight.val(); // [4 * C, C]
+        let mut project_bias = bias(&self.pwconv2.bias);
+        if let Some(scale) = &self.layer_scale_parameter {
+            project = project * scale.val().unsqueeze::<2>();
+            project_bias = project_bias * scale.val();
+        }
+        ConvNextBlockWeights {
+            depthwise: self.dwconv.weight.val(),
+            depthwise_bias: bias(&self.dwconv.bias),
+            mlp: MlpWeights {
+                norm: layer_norm_weights(self.layernorm.clone(), LAYER_NORM_EPS),
+                expand: self.pwconv1.weight.val(),
+                expand_bias: bias(&self.pwconv1.bias),
+                project,
+                project_bias,
+            },
+        }
     }
 }

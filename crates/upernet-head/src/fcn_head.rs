@@ -11,6 +11,8 @@ use burn::{
 };
 use upernet_nn::{ConvModule, ConvModuleConfig, initializer};
 
+use crate::classifier::classify;
+
 /// Configuration of a [`FcnHead`].
 #[derive(Config, Debug)]
 pub struct FcnHeadConfig {
@@ -96,7 +98,7 @@ impl FcnHead {
             Some(conv) => conv.forward(Tensor::cat(vec![features, convolved], 1)),
             None => convolved,
         };
-        self.classifier.forward(convolved)
+        classify(&self.classifier, convolved)
     }
 }
 

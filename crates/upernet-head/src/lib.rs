@@ -11,9 +11,9 @@
 //!
 //! The crate knows no files and enables no burn backend.
 
+mod classifier;
 mod fcn_head;
 mod fpn;
-mod loss;
 mod model;
 mod prepared;
 mod prepared_head;
@@ -21,9 +21,9 @@ mod pyramid_pooling;
 mod uper_head;
 
 pub use fcn_head::{FcnHead, FcnHeadConfig};
-pub use loss::cross_entropy;
 pub use model::{AuxiliaryHeadConfig, UperNet, UperNetConfig, UperNetOutput};
 pub use prepared::PreparedUperNet;
 pub use prepared_head::PreparedUperHead;
 pub use pyramid_pooling::{PyramidPooling, PyramidPoolingConfig};
 pub use uper_head::{UperHead, UperHeadConfig};
+pub use upernet_ops::cross_entropy;

@@ -8,8 +8,9 @@ use burn::{
     tensor::{Device, Int, Tensor},
 };
 use upernet_nn::{Backbone, FeaturePyramid, Precision, resize_bilinear};
+use upernet_ops::{cross_entropy, resized_cross_entropy};
 
-use crate::{FcnHead, FcnHeadConfig, PreparedUperNet, UperHead, UperHeadConfig, cross_entropy};
+use crate::{FcnHead, FcnHeadConfig, PreparedUperNet, UperHead, UperHeadConfig};
 
 /// The level of the pyramid that the auxiliary head reads, counted from the finest as 0.
 const AUXILIARY_LEVEL: usize = 2;
@@ -265,6 +266,33 @@ impl<B: Backbone> UperNet<B> {
     pub fn forward_decode(&self, pixel_values: Tensor<4>) -> Tensor<4> {
         self.decode_head
             .forward(&self.backbone.forward(pixel_values))
+    }
+
+    /// Computes the loss alone, without logits at the image's size; trains on an autodiff device.
+    ///
+    /// # Shapes
+    ///
+    /// - `pixel_values`: `[N, num_channels, H, W]`, normalised
+    /// - `labels`: `[N, H, W]`
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    ///
+    /// Panics if the batches of image and labels differ.
+    #[must_use]
+    pub fn loss(&self, pixel_values: Tensor<4>, labels: Tensor<3, Int>) -> Tensor<1> {
+        let features = self.backbone.forward(pixel_values);
+        let logits = self.decode_head.forward(&features);
+        let ignored = self.loss_ignore_index;
+        let loss = resized_cross_entropy(logits, labels.clone(), ignored);
+        match &self.auxiliary_head {
+            Some(head) => {
+                let logits = head.forward(features.maps()[AUXILIARY_LEVEL].clone());
+                let aux_loss = resized_cross_entropy(logits, labels, ignored);
+                loss + aux_loss * self.auxiliary_loss_weight
+            }
+            None => loss,
+        }
     }
 
     /// Computes the loss and everything on the way to it; trains on an autodiff device.

@@ -11,7 +11,8 @@ use burn::{
 use upernet_nn::{ConvModule, ConvModuleConfig, FeaturePyramid, Precision, initializer};
 
 use crate::{
-    PreparedUperHead, PyramidPooling, PyramidPoolingConfig, fpn::top_down, prepared_head::HeadParts,
+    PreparedUperHead, PyramidPooling, PyramidPoolingConfig, classifier::classify, fpn::top_down,
+    prepared_head::HeadParts,
 };
 
 /// Configuration of a [`UperHead`].
@@ -125,7 +126,7 @@ impl UperHead {
         let fused = self
             .fpn_bottleneck
             .forward_joined(finest, fpn_outs.collect());
-        self.classifier.forward(fused)
+        classify(&self.classifier, fused)
     }
 
     /// Makes the head ready for inference.

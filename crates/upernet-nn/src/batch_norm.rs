@@ -8,8 +8,9 @@ use burn::{
     config::Config,
     module::{Flag, Module, Param, RunningState},
     nn::Initializer,
-    tensor::{Device, Tensor, assert_shape, module::batch_norm_train},
+    tensor::{Device, Tensor, assert_shape},
 };
+use upernet_ops::{Activation, batch_norm};
 
 /// Configuration of a [`BatchNorm2d`] layer.
 #[derive(Config, Debug)]
@@ -76,15 +77,24 @@ impl BatchNorm2d {
     /// Panics if the second axis of `input` is not `num_features`.
     #[must_use]
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        self.forward_activated(input, Activation::None)
+    }
+
+    /// The same, and a ReLU.
+    pub(crate) fn forward_relu(&self, input: Tensor<4>) -> Tensor<4> {
+        self.forward_activated(input, Activation::Relu)
+    }
+
+    fn forward_activated(&self, input: Tensor<4>, activation: Activation) -> Tensor<4> {
         let [num_features] = self.weight.shape().dims();
         assert_shape!(input, [_, num_features, ..]);
         let [batch, _, height, width] = input.dims();
         let samples = batch * height * width;
         let trains = input.device().is_autodiff() && self.training.is_enabled();
         if trains && samples > 1 {
-            self.forward_batch(input, samples)
+            self.forward_batch(input, samples, activation)
         } else {
-            self.forward_running(input)
+            activation.apply(self.forward_running(input))
         }
     }
 
@@ -104,9 +114,10 @@ impl BatchNorm2d {
         (scale, shift)
     }
 
-    fn forward_batch(&self, input: Tensor<4>, samples: usize) -> Tensor<4> {
+    fn forward_batch(&self, input: Tensor<4>, samples: usize, activation: Activation) -> Tensor<4> {
         let device = input.device();
-        let result = batch_norm_train(input, self.weight.val(), self.bias.val(), self.epsilon);
+        let (scale, shift) = (self.weight.val(), self.bias.val());
+        let result = batch_norm(input, scale, shift, self.epsilon, activation);
         let unbiased = samples as f64 / (samples - 1) as f64;
         self.update(&self.running_mean, result.mean, &device);
         self.update(&self.running_var, result.variance * unbiased, &device);

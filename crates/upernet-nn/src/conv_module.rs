@@ -9,9 +9,9 @@ use burn::{
         PaddingConfig2d,
         conv::{Conv2d, Conv2dConfig},
     },
-    tensor::{Device, Tensor, activation::relu},
+    tensor::{Device, Tensor},
 };
-use upernet_ops::{Activation, conv3x3, upsample_conv3x3};
+use upernet_ops::{Activation, conv3x3, linear, upsample_conv3x3};
 
 use crate::{BatchNorm2d, BatchNorm2dConfig, initializer};
 
@@ -80,12 +80,17 @@ impl ConvModule {
     /// - output: `[N, channels[1], H, W]`
     #[must_use]
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let output = if self.is_three_by_three() {
-            conv3x3(input, self.conv.weight.val(), None, Activation::None)
-        } else {
-            self.conv.forward(input)
+        let weight = self.conv.weight.val();
+        let output = match self.conv.kernel_size {
+            [1, 1] => {
+                let [channels_out, channels_in, ..] = weight.dims();
+                let weight = weight.reshape([channels_out, channels_in]).transpose();
+                linear(input, weight, None, Activation::None)
+            }
+            [3, 3] => conv3x3(input, weight, None, Activation::None),
+            _ => self.conv.forward(input),
         };
-        relu(self.batch_norm.forward(output))
+        self.batch_norm.forward_relu(output)
     }
 
     /// Applies the three layers to the concatenation of `map` and `others`, which are resized
@@ -125,7 +130,7 @@ impl ConvModule {
             first, in_channels,
             "the convolution joins {in_channels} channels, got {first}"
         );
-        relu(self.batch_norm.forward(sum))
+        self.batch_norm.forward_relu(sum)
     }
 
     fn is_three_by_three(&self) -> bool {

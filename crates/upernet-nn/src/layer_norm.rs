@@ -8,7 +8,7 @@ use burn::{
     nn::{LayerNorm, LayerNormConfig},
     tensor::{Device, Tensor},
 };
-use upernet_ops::{LayerNormWeights, PreparedLayerNorm};
+use upernet_ops::{LayerNormWeights, PreparedLayerNorm, layer_norm};
 
 /// Configuration of a [`LayerNorm2d`].
 #[derive(Config, Debug)]
@@ -47,8 +47,7 @@ impl LayerNorm2d {
     /// - `input`, output: `[N, channels, H, W]`
     #[must_use]
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let input = input.permute([0, 2, 3, 1]); // [N, H, W, C]
-        self.norm.forward(input).permute([0, 3, 1, 2]) // [N, C, H, W]
+        layer_norm(input, &layer_norm_weights(self.norm.clone(), self.epsilon))
     }
 }
 
@@ -63,9 +62,9 @@ impl LayerNorm2d {
 /// Takes the weights out of burn's layer, which keeps its epsilon to itself.
 #[must_use]
 pub fn layer_norm_weights(norm: LayerNorm, epsilon: f64) -> LayerNormWeights {
-    let scale = norm.gamma.into_value();
+    let scale = norm.gamma.val();
     let shift = match norm.beta {
-        Some(shift) => shift.into_value(),
+        Some(shift) => shift.val(),
         None => scale.zeros_like(),
     };
     LayerNormWeights {

@@ -5,6 +5,7 @@ use burn::tensor::{Tensor, assert_shape, module::conv2d, ops::ConvOptions};
 use crate::{
     Activation, Precision,
     bytes::{bytes_of, plain_bytes},
+    differentiable,
     flex::{self, Map},
     kernels::{
         conv3x3::{self as kernel, Conv3x3Weights},
@@ -47,10 +48,9 @@ pub fn conv3x3(
 }
 
 fn convolve(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
-    if flex::has_gradient_kernels(&x) {
-        let [channels_out, channels_in, ..] = weight.dims();
-        assert_shape!(x, [_, channels_in, ..]);
-        let y = flex::convolutions::conv3x3(x, weight);
+    let [channels_out, channels_in, ..] = weight.dims();
+    assert_shape!(x, [_, channels_in, ..]);
+    if let Some(y) = differentiable::conv3x3(&x, &weight) {
         return match bias {
             Some(bias) => y + bias.reshape([1, channels_out, 1, 1]),
             None => y,

@@ -7,6 +7,7 @@ use burn::tensor::{Tensor, module::conv2d, ops::ConvOptions};
 use crate::{
     MlpWeights, Precision,
     bytes::plain_bytes,
+    differentiable,
     flex::{self, Map},
     kernels::{depthwise::DepthwiseWeights, mlp::Mlp},
     linear::assert_channels,
@@ -33,12 +34,28 @@ pub struct ConvNextBlockWeights {
 /// - `x`, output: `[N, C, H, W]`
 #[must_use]
 pub fn convnext_block(x: Tensor<4>, weights: &ConvNextBlockWeights) -> Tensor<4> {
-    let [channels, _, height, width] = weights.depthwise.dims();
+    convnext_branch(x.clone(), weights) + x
+}
+
+/// Computes what a [`convnext_block`] adds to its input; drop path acts on this.
+///
+/// # Shapes
+///
+/// - `x`, output: `[N, C, H, W]`
+#[must_use]
+pub fn convnext_branch(x: Tensor<4>, weights: &ConvNextBlockWeights) -> Tensor<4> {
+    mlp::branch(depthwise(x, weights), &weights.mlp)
+}
+
+fn depthwise(x: Tensor<4>, weights: &ConvNextBlockWeights) -> Tensor<4> {
+    let (weight, bias) = (&weights.depthwise, &weights.depthwise_bias);
+    if let Some(y) = differentiable::depthwise(&x, weight, bias) {
+        return y;
+    }
+    let [channels, _, height, width] = weight.dims();
     let padding = [height / 2, width / 2];
     let options = ConvOptions::new([1, 1], padding, [1, 1], channels);
-    let bias = Some(weights.depthwise_bias.clone());
-    let mixed = conv2d(x.clone(), weights.depthwise.clone(), bias, options);
-    mlp::branch(mixed, &weights.mlp) + x
+    conv2d(x, weight.clone(), Some(bias.clone()), options)
 }
 
 /// A [`convnext_block`] whose weights are laid out for inference.

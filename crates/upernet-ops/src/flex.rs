@@ -5,8 +5,6 @@
 //! plain tensor operations may come before and after. A map in another order is brought into this
 //! one first, which costs a copy.
 
-pub(crate) mod convolutions;
-
 use std::{env, sync::OnceLock};
 
 use burn::{
@@ -21,17 +19,17 @@ use crate::{kernels::map::MapSize, memory::MapMemory};
 const SWITCH: &str = "UPERNET_KERNELS";
 
 /// From `[N, C, H, W]` to `[N, H, W, C]`.
-const TO_CHANNELS_LAST: [usize; 4] = [0, 2, 3, 1];
+pub(crate) const TO_CHANNELS_LAST: [usize; 4] = [0, 2, 3, 1];
 /// From `[N, H, W, C]` to `[N, C, H, W]`.
-const TO_CHANNELS_FIRST: [usize; 4] = [0, 3, 1, 2];
+pub(crate) const TO_CHANNELS_FIRST: [usize; 4] = [0, 3, 1, 2];
 
 /// Whether kernels run on a device: burn's CPU backend, no gradients wanted, not switched off.
 pub(crate) fn has_kernels(device: &Device) -> bool {
     is_switched_on() && !device.is_autodiff() && *device == Device::flex()
 }
 
-/// Whether kernels that have gradients run on a tensor.
-pub(crate) fn has_gradient_kernels(x: &Tensor<4>) -> bool {
+/// Whether kernels that have gradients can run on a tensor, wanted or not.
+pub(crate) fn has_gradient_kernels<const D: usize>(x: &Tensor<D>) -> bool {
     x.dtype() == DType::F32 && is_switched_on() && x.device() == Device::flex()
 }
 
@@ -46,6 +44,39 @@ pub(crate) fn takes_kernel(x: &Tensor<4>) -> bool {
             .layout()
             .permute(&TO_CHANNELS_LAST)
             .is_contiguous()
+}
+
+/// The tensor with its values in row-major order, copied if they are not.
+pub(crate) fn contiguous(tensor: &FlexTensor) -> FlexTensor {
+    if tensor.is_contiguous() {
+        tensor.clone()
+    } else {
+        tensor.to_contiguous()
+    }
+}
+
+/// The lengths of a tensor's axes.
+pub(crate) fn dims<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
+    tensor.layout().shape().dims()
+}
+
+/// The values of a [`contiguous`] tensor.
+pub(crate) fn slice(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice().expect("the tensor is contiguous f32")
+}
+
+/// A new tensor whose values are written by `fill`; what they are before is left open.
+pub(crate) fn filled(dims: &[usize], fill: impl FnOnce(&mut [f32])) -> FlexTensor {
+    let memory = MapMemory::take(dims.iter().product());
+    let layout = Layout::contiguous(Shape::from(dims.to_vec()));
+    let mut tensor = FlexTensor::new(memory.into_bytes(), layout, DType::F32);
+    fill(tensor.storage_mut());
+    tensor
+}
+
+/// Values as a tensor of one axis.
+pub(crate) fn vector(values: &[f32]) -> FlexTensor {
+    filled(&[values.len()], |own| own.copy_from_slice(values))
 }
 
 /// The values of a tensor in row-major order.
@@ -187,12 +218,6 @@ impl StridedMap {
     pub(crate) fn values(&self) -> &[f32] {
         &self.tensor.storage()[self.tensor.layout().start_offset()..]
     }
-}
-
-/// Values in row-major order as burn's inner tensor.
-fn contiguous(values: Vec<f32>, dims: [usize; 4]) -> FlexTensor {
-    let layout = Layout::contiguous(Shape::from(dims));
-    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
 }
 
 fn primitive(x: Tensor<4>) -> FlexTensor {

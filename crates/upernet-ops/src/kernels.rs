@@ -13,22 +13,30 @@
 
 #[cfg(test)]
 mod backward_tests;
+pub(crate) mod batch_norm;
 pub(crate) mod bf16;
 pub(crate) mod conv3x3;
 pub(crate) mod conv_weights;
+pub(crate) mod cross_entropy;
 pub(crate) mod depthwise;
+pub(crate) mod depthwise_backward;
+pub(crate) mod gelu;
 pub(crate) mod gemm;
 pub(crate) mod layer_norm;
+pub(crate) mod layer_norm_backward;
+pub(crate) mod linear_backward;
 pub(crate) mod map;
 pub(crate) mod math;
 pub(crate) mod mlp;
 pub(crate) mod packed;
 pub(crate) mod pool;
 pub(crate) mod resize;
+pub(crate) mod resize_backward;
 pub(crate) mod rows;
 pub(crate) mod scratch;
 pub(crate) mod simd;
 pub(crate) mod space_to_depth;
+pub(crate) mod sum_rows;
 #[cfg(test)]
 pub(crate) mod test_support;
 #[cfg(test)]

@@ -24,9 +24,16 @@
 //! - `flex`: kernels for burn's CPU backend.
 
 mod activation;
+mod batch_norm;
 mod bytes;
 mod conv3x3;
 mod convnext_block;
+mod cross_entropy;
+#[cfg(feature = "flex")]
+mod differentiable;
+#[cfg(not(feature = "flex"))]
+#[path = "no_differentiable.rs"]
+mod differentiable;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(not(feature = "flex"))]
@@ -54,8 +61,12 @@ pub mod window;
 mod window_attention;
 
 pub use activation::Activation;
+pub use batch_norm::{BatchNormOutput, batch_norm};
 pub use conv3x3::{PreparedConv3x3, conv3x3};
-pub use convnext_block::{ConvNextBlockWeights, PreparedConvNextBlock, convnext_block};
+pub use convnext_block::{
+    ConvNextBlockWeights, PreparedConvNextBlock, convnext_block, convnext_branch,
+};
+pub use cross_entropy::{cross_entropy, resized_cross_entropy};
 pub use gelu::gelu;
 pub use layer_norm::{LayerNormWeights, PreparedLayerNorm, layer_norm};
 pub use linear::{PreparedLinear, linear};

@@ -11,10 +11,6 @@ pub(crate) fn has_kernels(_: &Device) -> bool {
     false
 }
 
-pub(crate) fn has_gradient_kernels(_: &Tensor<4>) -> bool {
-    false
-}
-
 pub(crate) fn takes_kernel(_: &Tensor<4>) -> bool {
     false
 }
@@ -87,20 +83,6 @@ impl StridedMap {
     }
 
     pub(crate) fn values(&self) -> &[f32] {
-        unreachable!("{NO_KERNELS}")
-    }
-}
-
-pub(crate) mod convolutions {
-    use burn::tensor::Tensor;
-
-    use super::NO_KERNELS;
-
-    pub(crate) fn conv3x3(_: Tensor<4>, _: Tensor<4>) -> Tensor<4> {
-        unreachable!("{NO_KERNELS}")
-    }
-
-    pub(crate) fn upsample_conv3x3(_: Tensor<4>, _: Tensor<4>, _: [usize; 2]) -> Tensor<4> {
         unreachable!("{NO_KERNELS}")
     }
 }

@@ -15,6 +15,7 @@ use burn::tensor::{Tensor, assert_shape};
 use crate::{
     Precision,
     bytes::plain_bytes,
+    differentiable,
     flex::{self, Map},
     interpolation,
     kernels::{
@@ -64,10 +65,10 @@ pub fn upsample_conv3x3(x: Tensor<4>, weight: Tensor<4>, size: [usize; 2]) -> Te
         size[0],
         size[1]
     );
-    if flex::has_gradient_kernels(&x) {
-        return flex::convolutions::upsample_conv3x3(x, weight, size);
+    match differentiable::upsample_conv3x3(&x, &weight, size) {
+        Some(y) => y,
+        None => taps_of(x, tap_matrix(weight), size),
     }
-    taps_of(x, tap_matrix(weight), size)
 }
 
 /// The weights of every tap below each other: `[channels out * 9, channels in]`.

@@ -89,6 +89,18 @@ pub(crate) fn gelu_f32s<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.mul_add_e_f32s(x, centred_normal_cdf(simd, x), half)
 }
 
+/// The derivative of [`gelu_f32s`], `Phi(x) + x * phi(x)` with the normal density `phi`.
+#[inline(always)]
+pub(crate) fn gelu_derivative_f32s<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let cdf = simd.add_f32s(simd.splat_f32s(0.5), centred_normal_cdf(simd, x));
+    let exponent = simd.mul_f32s(simd.mul_f32s(x, x), simd.splat_f32s(-0.5));
+    let density = simd.mul_f32s(
+        exp_f32s(simd, exponent),
+        simd.splat_f32s(std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2 / 2.0),
+    );
+    simd.mul_add_e_f32s(x, density, cdf)
+}
+
 /// `e^x`, relative error at most 3e-7 (without fused multiply-add 1e-7 |x| more); 0 below -86.98,
 /// where the result would be under 2e-38.
 #[inline(always)]

@@ -95,7 +95,8 @@ impl Panel<'_, '_, '_> {
     /// Blocks of as even a height as can be: a short last one would starve the multipliers.
     #[inline(always)]
     fn run<S: Simd>(&mut self, simd: S, rows: usize) {
-        if self.columns < panel_width() {
+        // Columns past the last one may be read if the rows are long enough; they are not stored.
+        if !self.b.holds(self.column + panel_width()) {
             for row in 0..rows {
                 self.narrow_row(simd, row);
             }
@@ -163,8 +164,8 @@ impl Panel<'_, '_, '_> {
     fn block<S: Simd, const MR: usize, const NV: usize>(&mut self, simd: S, row: usize) {
         let sums = self.sums::<S, MR, NV>(simd, row);
         for (index, sums) in sums.into_iter().enumerate() {
-            let out = self.out.row(row + index, self.column, NV * S::F32_LANES);
-            for (out, sum) in out.chunks_exact_mut(S::F32_LANES).zip(sums) {
+            let out = self.out.row(row + index, self.column, self.columns);
+            for (out, sum) in out.chunks_mut(S::F32_LANES).zip(sums) {
                 let sum = simd.add_f32s(sum, load(simd, out));
                 store(simd, out, sum);
             }

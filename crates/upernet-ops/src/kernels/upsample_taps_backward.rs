@@ -14,6 +14,7 @@ use rayon::{
 use super::{
     conv_weights::{ConvWeights, TAPS},
     gemm::{Epilogue, matmul},
+    linear_backward::pad_rows,
     map::MapSize,
     packed::{PackedMatrix, panel_width},
     resize::{Tap, taps},
@@ -167,18 +168,6 @@ fn unpack(sums: &[f32], [outputs, inputs]: [usize; 2], weights: &mut [f32]) {
             }
         }
     });
-}
-
-/// Copies rows so that they are an odd number of cache lines apart.
-fn pad_rows<'a>(x: &[f32], width: usize, stride: usize, padded: &'a mut [f32]) -> Rows<'a> {
-    let count = x.len() / width;
-    let rows = padded.par_chunks_mut(stride).zip(0..count);
-    rows.for_each(|(to, row)| to[..width].copy_from_slice(&x[row * width..][..width]));
-    Rows {
-        values: padded,
-        stride,
-        count,
-    }
 }
 
 /// A position and its weight.

@@ -9,4 +9,5 @@ mod convolutions;
 mod gradients;
 mod maps;
 mod memory;
+mod steps;
 mod support;

@@ -6,6 +6,8 @@
 
 use burn::tensor::{Bool, Int, Tensor, activation::log_softmax};
 
+use crate::{differentiable, resize_bilinear};
+
 /// Mean cross-entropy over the pixels whose label counts.
 ///
 /// A pixel counts if its label is in `0..num_labels`; `ignore_index` may lie inside that range, and
@@ -30,7 +32,7 @@ use burn::tensor::{Bool, Int, Tensor, activation::log_softmax};
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
-/// use upernet_head::cross_entropy;
+/// use upernet_ops::cross_entropy;
 ///
 /// let device = Device::flex();
 /// let logits = Tensor::<4>::zeros([1, 150, 1, 3], &device);
@@ -55,8 +57,56 @@ pub fn cross_entropy(logits: Tensor<4>, labels: Tensor<3, Int>, ignore_index: i6
     let total = log_probabilities
         .mask_fill(counts.clone().bool_not(), 0.0)
         .sum();
-    let num_counting = counts.int().sum().float().clamp_min(1.0);
+    let num_counting = counts.int().sum().float().cast(total.dtype());
+    let num_counting = num_counting.clamp_min(1.0);
     -total / num_counting
+}
+
+/// The [`cross_entropy`] of logits resized bilinearly to the labels' size.
+///
+/// On burn's CPU backend with gradients the resized logits never exist.
+///
+/// # Shapes
+///
+/// - `logits`: `[N, num_labels, h, w]`
+/// - `labels`: `[N, H, W]`
+/// - output: `[1]`
+///
+/// # Panics
+///
+/// Panics if the batches differ or the labels are empty.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use upernet_ops::resized_cross_entropy;
+///
+/// let device = Device::flex().autodiff();
+/// let logits = Tensor::<4>::zeros([1, 150, 2, 2], &device);
+/// let labels = Tensor::<3, Int>::zeros([1, 7, 5], &device);
+/// let loss: f32 = resized_cross_entropy(logits, labels, 255).into_scalar();
+/// assert!((loss - 150.0_f32.ln()).abs() < 1e-5);
+/// ```
+#[must_use]
+pub fn resized_cross_entropy(
+    logits: Tensor<4>,
+    labels: Tensor<3, Int>,
+    ignore_index: i64,
+) -> Tensor<1> {
+    let ([batch, ..], [label_batch, height, width]) = (logits.dims(), labels.dims());
+    assert_eq!(
+        batch, label_batch,
+        "logits of {batch} images and labels of {label_batch}"
+    );
+    match differentiable::resized_cross_entropy(&logits, &labels, ignore_index) {
+        Some(loss) => loss,
+        None => cross_entropy(
+            resize_bilinear(logits, [height, width]),
+            labels,
+            ignore_index,
+        ),
+    }
 }
 
 fn counting_pixels(

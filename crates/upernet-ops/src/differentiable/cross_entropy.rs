@@ -1,0 +1,79 @@
+//! Mean cross-entropy of resized logits, recorded.
+
+use std::sync::OnceLock;
+
+use burn::tensor::{Int, Tensor};
+use burn_flex::FlexTensor;
+
+use super::{Operation, is_recorded, record};
+use crate::{
+    flex::{self, Map},
+    kernels::cross_entropy::{IGNORED, Labelled, cross_entropy},
+};
+
+/// [`resized_cross_entropy`](crate::resized_cross_entropy), if it is recorded.
+pub(crate) fn resized_cross_entropy(
+    logits: &Tensor<4>,
+    labels: &Tensor<3, Int>,
+    ignore_index: i64,
+) -> Option<Tensor<1>> {
+    is_recorded(logits).then(|| {
+        let [_, num_labels, ..] = logits.dims();
+        let [_, height, width] = labels.dims();
+        let labels = labels.clone().into_data();
+        let labels = labels.iter::<i64>().map(|label| {
+            let class = u32::try_from(label).ok();
+            let class = class.filter(|&class| (class as usize) < num_labels);
+            class.filter(|_| label != ignore_index).unwrap_or(IGNORED)
+        });
+        let operation = CrossEntropy {
+            labels: labels.collect(),
+            size: [height, width],
+            gradient: OnceLock::new(),
+        };
+        record(operation, [logits.clone().into_dispatch()])
+    })
+}
+
+/// Input: the logits.
+#[derive(Debug)]
+struct CrossEntropy {
+    labels: Vec<u32>,
+    size: [usize; 2],
+    /// Comes with the loss: both need the same exponentials.
+    gradient: OnceLock<Map>,
+}
+
+impl Operation for CrossEntropy {
+    fn forward(&self, inputs: &[FlexTensor]) -> FlexTensor {
+        let logits = Map::from_primitive(inputs[0].clone());
+        let mut gradient = Map::to_fill(logits.dims());
+        let given = Labelled {
+            logits: logits.values(),
+            from: logits.size(),
+            classes: logits.channels(),
+            labels: &self.labels,
+            to: self.size,
+        };
+        let loss = cross_entropy(given, gradient.values_mut());
+        self.gradient.get_or_init(|| gradient);
+        flex::vector(&[loss])
+    }
+
+    fn backward(
+        &self,
+        _: &[FlexTensor],
+        gradient: FlexTensor,
+        _: &[bool],
+    ) -> Vec<Option<FlexTensor>> {
+        let factor = flex::slice(&flex::contiguous(&gradient))[0];
+        let gradient = self.gradient.get().expect("the forward pass sets it");
+        let mut gradient = gradient.clone();
+        if factor.to_bits() != 1.0_f32.to_bits() {
+            for value in gradient.values_mut() {
+                *value *= factor;
+            }
+        }
+        vec![Some(gradient.into_primitive())]
+    }
+}
