@@ -9,5 +9,6 @@ mod convolutions;
 mod gradients;
 mod maps;
 mod memory;
+mod precision;
 mod steps;
 mod support;
