@@ -8,11 +8,17 @@
 //!   [`add_resized`], [`adaptive_avg_pools`], [`space_to_depth`].
 //! - Halves of a block: [`convnext_block`], [`window_attention`], [`mlp`].
 //! - On any tensor: [`gelu`]; and what [`Activation`] names.
+//! - For training: [`batch_norm`], [`cross_entropy`], [`resized_cross_entropy`].
 //! - [`window`] and [`relative_position`] are the parts that window attention is made of.
 //!
 //! An operation with weights has a `Prepared...` form too. It lays the weights out once, for
 //! inference: as the kernel reads them on burn's CPU backend, as plain tensors elsewhere. The weights
 //! decide which, by the device they are on. Gradients do not pass it.
+//!
+//! Where gradients are wanted on burn's CPU backend, the costly operations are recorded as one step
+//! each, with kernels forward and backward: both 3 x 3 convolutions, [`linear`], [`gelu`],
+//! [`layer_norm`], [`batch_norm`], [`resize_bilinear`], the depthwise convolution of a
+//! [`convnext_block`], and [`resized_cross_entropy`].
 //!
 //! Maps are `[N, C, H, W]`. In memory the kernels keep channels last, so a map from one to the next
 //! is not copied.
@@ -44,6 +50,13 @@ mod interpolation;
 #[expect(
     clippy::inline_always,
     reason = "code for an instruction set has to be inlined into the function that enables it"
+)]
+#[cfg_attr(
+    not(feature = "flex"),
+    expect(
+        dead_code,
+        reason = "training takes kernels on burn's CPU backend alone"
+    )
 )]
 mod kernels;
 mod layer_norm;
