@@ -32,6 +32,13 @@ impl Ops<'_> {
         Tensor::random(dims, Distribution::Normal(0.0, 0.02), &self.bench.device)
     }
 
+    /// A map whose channels lie next to each other, as every map inside a prepared network does.
+    fn map(&self, channels: usize, side: usize) -> Tensor<4> {
+        let shape = [1, side, side, channels];
+        let map = Tensor::random(shape, Distribution::Normal(0.0, 1.0), &self.bench.device);
+        map.permute([0, 3, 1, 2])
+    }
+
     fn time<T>(&mut self, name: &str, form: &str, work: impl Fn() -> T) {
         let name = format!("{name}/{}/{form}", self.bench.name);
         let bench = &self.bench;
@@ -76,7 +83,7 @@ fn ops(criterion: &mut Criterion) {
 fn convolutions(ops: &mut Ops<'_>) {
     let weight = ops.random([HIDDEN, HIDDEN, 3, 3]);
     for (_, side) in MAPS {
-        let x = ops.bench.map(HIDDEN, [side, side]);
+        let x = ops.map(HIDDEN, side);
         ops.compare(
             &format!("conv3x3/{HIDDEN}x{side}x{side}"),
             |precision| PreparedConv3x3::new(weight.clone(), None, Activation::Relu, precision),
@@ -85,8 +92,8 @@ fn convolutions(ops: &mut Ops<'_>) {
         );
     }
     let [(_, finest), ..] = MAPS;
-    for (_, side) in &MAPS[1..] {
-        let x = ops.bench.map(HIDDEN, [*side, *side]);
+    for &(_, side) in &MAPS[1..] {
+        let x = ops.map(HIDDEN, side);
         ops.compare(
             &format!("upsample_conv3x3/{HIDDEN}x{side}x{side}-to-{finest}"),
             |precision| PreparedUpsampleConv3x3::new(weight.clone(), precision),
@@ -96,7 +103,7 @@ fn convolutions(ops: &mut Ops<'_>) {
     }
     for (channels, side) in MAPS {
         let weight = ops.random([channels, HIDDEN]);
-        let x = ops.bench.map(channels, [side, side]);
+        let x = ops.map(channels, side);
         ops.compare(
             &format!("linear/{channels}x{side}x{side}-to-{HIDDEN}"),
             |precision| PreparedLinear::new(weight.clone(), None, Activation::Relu, precision),
@@ -109,7 +116,7 @@ fn convolutions(ops: &mut Ops<'_>) {
 fn blocks(ops: &mut Ops<'_>) {
     for (channels, side) in MAPS {
         let shape = format!("{channels}x{side}x{side}");
-        let x = ops.bench.map(channels, [side, side]);
+        let x = ops.map(channels, side);
         let norm = LayerNormWeights {
             scale: ops.random([channels]),
             shift: ops.random([channels]),
@@ -160,18 +167,12 @@ fn blocks(ops: &mut Ops<'_>) {
 
 /// What moves through maps without weights: one form for all.
 fn maps(ops: &mut Ops<'_>) {
-    let finer = ops.bench.map(HIDDEN, [128, 128]);
-    let coarser = ops.bench.map(HIDDEN, [64, 64]);
-    // A copy that a layer made lies channels-last, as every map of a prepared network does.
-    let channels_last = |x: Tensor<4>| {
-        let identity = Tensor::eye(HIDDEN, &x.device());
-        PreparedLinear::new(identity, None, Activation::None, Precision::F32).forward(x)
-    };
-    let (finer, coarser) = (channels_last(finer), channels_last(coarser));
+    let finer = ops.map(HIDDEN, 128);
+    let coarser = ops.map(HIDDEN, 64);
     ops.time("add_resized/512x64x64-to-128", "op", || {
         add_resized(finer.clone(), coarser.clone())
     });
-    let coarsest = channels_last(ops.bench.map(HIDDEN, [16, 16]));
+    let coarsest = ops.map(HIDDEN, 16);
     ops.time("adaptive_avg_pools/512x16x16", "op", || {
         adaptive_avg_pools(coarsest.clone(), &[1, 2, 3, 6])
     });
