@@ -79,7 +79,7 @@ pub fn window_reverse(
 }
 
 /// The mask of shifted windows, `[num_windows, w * w, w * w]`: zero where the query and key come from
-/// the same region of the unshifted map, [`MASKED`] else.
+/// the same region of the unshifted map, -100 else.
 #[must_use]
 pub fn shift_mask(
     [height, width]: [usize; 2],
