@@ -4,8 +4,8 @@
 //! operation, such memory arrives page by page and cleared, which takes as long as many an operation
 //! does. So buffers go back to a pool and serve the next map that fits.
 //!
-//! The pool is bounded: what is in use and what lies ready are together never more than what was once
-//! in use at the same time. [`release_memory`] gives back what lies ready.
+//! The pool is bounded: what is in use and what lies ready are together never more than five quarters
+//! of what was once in use at the same time. [`release_memory`] gives back what lies ready.
 #![expect(unsafe_code, reason = "burn's buffers are views of raw memory")]
 
 use std::{
@@ -151,9 +151,15 @@ impl Pool {
         self.shrink();
     }
 
+    /// A quarter more than the most in use: without it the small maps of the backbone and the large
+    /// ones of the head would drive each other out with every image.
+    fn bound(&self) -> usize {
+        self.most_in_use + self.most_in_use / 4
+    }
+
     /// Lets go of buffers, the longest unused first, until the bound holds.
     fn shrink(&mut self) {
-        while self.in_use + self.ready_values > self.most_in_use && !self.ready.is_empty() {
+        while self.in_use + self.ready_values > self.bound() && !self.ready.is_empty() {
             self.ready_values -= self.ready.remove(0).capacity();
         }
     }
@@ -203,14 +209,14 @@ mod tests {
     }
 
     #[test]
-    fn never_holds_more_than_was_in_use_at_once() {
+    fn holds_little_more_than_was_in_use_at_once() {
         let mut pool = empty();
         for length in [50_000, 200_000, 20_000, 900_000, 30_000, 400_000] {
             let (first, second) = (get(&mut pool, length), get(&mut pool, length / 2));
             pool.give_back(first);
             pool.give_back(second);
             assert_eq!(pool.in_use, 0);
-            assert!(pool.ready_values <= pool.most_in_use);
+            assert!(pool.ready_values <= pool.most_in_use * 5 / 4);
         }
         assert!(pool.most_in_use < 900_000 * 3 / 2 + 64);
     }
