@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::Failure;
 
 /// Every package of the workspace and its layer, as in ARCHITECTURE.md.
-const LAYERS: [(&str, usize); 13] = [
+const LAYERS: [(&str, usize); 15] = [
     ("upernet-hf", 0),
     ("upernet-image", 0),
     ("upernet-ops", 0),
@@ -15,8 +15,10 @@ const LAYERS: [(&str, usize); 13] = [
     ("upernet-convnext", 2),
     ("upernet-head", 2),
     ("upernet-swin", 2),
+    ("upernet-data", 3),
     ("upernet-zoo", 3),
     ("upernet", 4),
+    ("upernet-train", 4),
     ("upernet-cli", 5),
     ("upernet-benches", DEVELOPMENT),
     ("upernet-golden", DEVELOPMENT),

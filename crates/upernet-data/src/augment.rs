@@ -1,0 +1,1 @@
+//! Transforms of a photo and its labels together.

@@ -1,0 +1,1 @@
+//! What a pixel of each class counts in the loss.

@@ -1,0 +1,1 @@
+//! Augmented batches, decoded ahead.

@@ -1,0 +1,1 @@
+//! Street-like scenes with exact labels, drawn from a seed.
