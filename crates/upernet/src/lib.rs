@@ -31,12 +31,14 @@
 pub mod device;
 mod error;
 mod prediction;
+mod processor;
 mod segmenter;
 pub mod source;
 
 pub use burn;
 pub use error::{Error, ErrorKind};
 pub use prediction::{Prediction, Segmentation, Timings};
+pub use processor::image_processor;
 pub use segmenter::{Segmenter, SegmenterOptions};
 pub use upernet_head as head;
 pub use upernet_hf as hf;

@@ -4,17 +4,14 @@ use std::{path::Path, time::Instant};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use upernet_head::PreparedUperNet;
-use upernet_hf::{
-    ModelFolder,
-    processor::{HfProcessorConfig, Resample as HfResample},
-};
+use upernet_hf::ModelFolder;
 use upernet_image::{
-    DecodeLimits, ImageProcessor, Palette, Resample, image::RgbImage, palette_for, read_image,
+    DecodeLimits, ImageProcessor, Palette, image::RgbImage, palette_for, read_image,
 };
 use upernet_nn::Precision;
 use upernet_zoo::{BuildOptions, check_input, hf::config::HfConfig, load_prepared};
 
-use crate::{Error, Prediction, Segmentation, Timings, source};
+use crate::{Error, Prediction, Segmentation, Timings, image_processor, source};
 
 /// Choices about how a [`Segmenter`] computes.
 ///
@@ -97,20 +94,64 @@ impl Segmenter {
         progress: impl FnMut(f64),
     ) -> Result<Self, Error> {
         let processor = folder.processor.clone().unwrap_or_default();
-        let processor = image_processor(&processor, folder)?;
+        let processor = image_processor(&processor).map_err(|problem| {
+            let weights = &folder.checkpoint.files()[0];
+            let path = weights.with_file_name("preprocessor_config.json");
+            Error::Processor {
+                path: path.display().to_string(),
+                problem,
+            }
+        })?;
         let [height, width] = processor.size;
         if processor.do_resize {
             check_input(&folder.config, [1, 3, height, width])?;
         }
         let build = BuildOptions::default();
         let (model, _) = load_prepared(folder, &build, options.precision, device, progress)?;
-        Ok(Self {
+        let config = folder.config.clone();
+        Ok(Self::from_network(config, processor, model, device))
+    }
+
+    /// Puts a network that is in memory behind the same photos and masks as one from a folder.
+    ///
+    /// A network that is being trained is scored this way, so that its score is what users of the
+    /// saved folder get. `config` must be the one that `model` was built from, and `device` where it
+    /// is; nothing is checked until the first photo.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use upernet::{Segmenter, device, nn::Precision, pixels::{ImageProcessor, image::RgbImage}};
+    /// use upernet::zoo::{build, hf::config::{HfBackboneConfig, HfConfig, HfConvNextConfig}};
+    ///
+    /// let mut config = HfConfig::new(HfBackboneConfig::ConvNext(HfConvNextConfig {
+    ///     hidden_sizes: vec![8, 12, 16, 24],
+    ///     depths: vec![1, 1, 1, 1],
+    ///     out_stages: vec![1, 2, 3, 4],
+    ///     ..HfConvNextConfig::default()
+    /// }));
+    /// config.hidden_size = 16;
+    /// let device = device::open("flex")?;
+    /// let model = build(&config, &device)?.prepare(Precision::F32);
+    /// let processor = ImageProcessor { do_resize: false, ..ImageProcessor::default() };
+    /// let segmenter = Segmenter::from_network(config, processor, model, &device);
+    /// assert_eq!(segmenter.segment(&RgbImage::new(61, 47))?.labels.size(), [47, 61]);
+    /// # Ok::<(), upernet::Error>(())
+    /// ```
+    #[must_use]
+    pub fn from_network(
+        config: HfConfig,
+        processor: ImageProcessor,
+        model: PreparedUperNet,
+        device: &Device,
+    ) -> Self {
+        Self {
             model,
-            palette: palette_for(&folder.config.id2label),
-            config: folder.config.clone(),
+            palette: palette_for(&config.id2label),
+            config,
             processor,
             device: device.clone(),
-        })
+        }
     }
 
     /// Labels every pixel of a photo.
@@ -221,45 +262,4 @@ impl Segmenter {
     pub fn device(&self) -> &Device {
         &self.device
     }
-}
-
-/// Hugging Face's processor settings as the pixel crate runs them.
-fn image_processor(
-    config: &HfProcessorConfig,
-    folder: &ModelFolder,
-) -> Result<ImageProcessor, Error> {
-    let refuse = |problem: String| {
-        let weights = &folder.checkpoint.files()[0];
-        let path = weights.with_file_name("preprocessor_config.json");
-        Error::Processor {
-            path: path.display().to_string(),
-            problem,
-        }
-    };
-    let three = |name: &str, values: &[f64]| match values {
-        [value] => Ok([*value; 3]),
-        [red, green, blue] => Ok([*red, *green, *blue]),
-        _ => Err(refuse(format!(
-            "{name} has {} entries, photos have 3 channels",
-            values.len()
-        ))),
-    };
-    Ok(ImageProcessor {
-        do_resize: config.do_resize,
-        size: config.size,
-        resample: match config.resample {
-            HfResample::Nearest => Resample::Nearest,
-            HfResample::Lanczos => Resample::Lanczos,
-            HfResample::Bilinear => Resample::Bilinear,
-            HfResample::Bicubic => Resample::Bicubic,
-            HfResample::Box => Resample::Box,
-            HfResample::Hamming => Resample::Hamming,
-        },
-        do_rescale: config.do_rescale,
-        rescale_factor: config.rescale_factor,
-        do_normalize: config.do_normalize,
-        image_mean: three("image_mean", &config.image_mean)?,
-        image_std: three("image_std", &config.image_std)?,
-        do_reduce_labels: config.do_reduce_labels,
-    })
 }
