@@ -38,6 +38,14 @@ pub enum Error {
         /// What is wrong, and what to do.
         problem: String,
     },
+    /// Labels in memory, which came from no file that could be named here, make no sense.
+    #[error("{what}: {problem}")]
+    Labels {
+        /// Whose labels.
+        what: &'static str,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
     /// A setting makes no sense.
     #[error("{name}: {problem}")]
     Setting {
@@ -59,7 +67,7 @@ impl Error {
             }
             Self::Io { .. } => ErrorKind::Io,
             Self::NotFound { .. } => ErrorKind::NotFound,
-            Self::Invalid { .. } => ErrorKind::BadData,
+            Self::Invalid { .. } | Self::Labels { .. } => ErrorKind::BadData,
             Self::Setting { .. } => ErrorKind::InvalidArgument,
         }
     }

@@ -6,7 +6,7 @@
 //! - [`check`]: what is wrong with a dataset, before the first step is computed.
 //! - [`augment`]: transforms of a photo and its labels together.
 //! - [`loader`]: augmented batches, decoded ahead on threads of their own.
-//! - [`scores`]: confusion matrix, mIoU and the others, boundary IoU.
+//! - [`scores`]: confusion matrix, mIoU and the others, boundary `IoU`.
 //! - [`class_weights`]: what the loss of a rare class should count.
 //! - [`synth`]: street-like scenes with exact labels, drawn from a seed.
 //!
