@@ -1,1 +1,195 @@
-//! Datasets on disk.
+//! Datasets on disk, in the layouts people have.
+//!
+//! [`open`] looks at a folder, says which layout it is and how ids become classes, and gives splits that
+//! are read sample by sample. Nothing is renumbered unless a table says so: the one in the options, in
+//! the folder (`label_map.toml`, `id2label.json`), or the official one of a well-known dataset.
+//!
+//! Masks are PNG (indexed, grey or RGB), BMP or TIFF; the palette of an indexed one is not looked up.
+
+mod ade20k;
+mod classes;
+mod files;
+mod label_mapping;
+mod label_table;
+mod layout;
+mod mask;
+mod options;
+mod paired_folders;
+mod pairs;
+mod split;
+mod split_files;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use label_mapping::{LabelMapping, MOST_CLASSES};
+pub use label_table::{LabelTable, LabelTarget};
+pub use layout::{Layout, LayoutKind};
+pub use options::{DatasetOptions, Unpaired};
+pub use split::Split;
+
+use crate::Error;
+use classes::Classes;
+use pairs::Pairs;
+
+/// A dataset in a folder.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    layout: Layout,
+    splits: Vec<SplitFiles>,
+    classes: Arc<[String]>,
+    mapping: Arc<LabelMapping>,
+    options: DatasetOptions,
+}
+
+/// What a layout's reader found.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Contents {
+    pub(crate) splits: Vec<SplitFiles>,
+    pub(crate) official: Option<Official>,
+}
+
+/// The table that a well-known dataset is read with.
+#[derive(Clone, Debug)]
+pub(crate) struct Official {
+    pub(crate) table: LabelTable,
+    pub(crate) origin: String,
+}
+
+/// The files of one split.
+#[derive(Clone, Debug)]
+pub(crate) struct SplitFiles {
+    pub(crate) name: String,
+    pub(crate) pairs: Pairs,
+}
+
+impl SplitFiles {
+    fn new(name: &str, pairs: Pairs) -> Self {
+        Self {
+            name: name.to_owned(),
+            pairs,
+        }
+    }
+}
+
+/// Opens the dataset in a folder: finds out its layout, lists its files and settles its classes.
+///
+/// No photo is read, and masks only if nothing else says how many classes there are.
+///
+/// # Errors
+///
+/// Returns an error that names the folder or file and says what to do: no layout or several are found,
+/// the label map makes no sense, or classes cannot be counted because the ids are not 0, 1, 2, ...
+///
+/// ```
+/// use upernet_data::{SampleSource, dataset::{self, DatasetOptions}};
+/// use upernet_image::{LabelMap, Overwrite, Palette, image::RgbImage, write_label_png, write_png};
+///
+/// let folder = tempfile::tempdir()?;
+/// for name in ["images", "masks"] {
+///     std::fs::create_dir(folder.path().join(name))?;
+/// }
+/// write_png(folder.path().join("images/a.png"), &RgbImage::new(2, 1), Overwrite::Refuse)?;
+/// let labels = LabelMap::new([1, 2], vec![1, 255])?;
+/// write_label_png(folder.path().join("masks/a.png"), &labels, &Palette::generated(2), Overwrite::Refuse)?;
+///
+/// let options = DatasetOptions { num_classes: Some(2), ..DatasetOptions::default() };
+/// let dataset = dataset::open(folder.path(), &options)?;
+/// assert!(dataset.layout().to_string().ends_with("there is images/ with pictures in masks/"));
+/// let split = dataset.split("all")?;
+/// assert_eq!((split.len(), split.read(0)?.labels), (1, labels));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn open(path: impl AsRef<Path>, options: &DatasetOptions) -> Result<Dataset, Error> {
+    let path = path.as_ref();
+    if !path.is_dir() {
+        let problem = "no such folder; give the folder of the dataset".to_owned();
+        return Err(Error::NotFound {
+            path: path.to_path_buf(),
+            problem,
+        });
+    }
+    let layout = Layout::find(path, options)?;
+    let contents = layout.read(options)?;
+    let Classes { names, mapping } = classes::settle(&layout.root, &contents, options)?;
+    Ok(Dataset {
+        layout,
+        splits: contents.splits,
+        classes: names.into(),
+        mapping: Arc::new(mapping),
+        options: options.clone(),
+    })
+}
+
+impl Dataset {
+    /// Returns the layout; its `Display` says which it is and why.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Returns the names of the splits, sorted.
+    #[must_use]
+    pub fn splits(&self) -> Vec<&str> {
+        self.splits
+            .iter()
+            .map(|split| split.name.as_str())
+            .collect()
+    }
+
+    /// Returns the names of the classes, by id.
+    #[must_use]
+    pub fn class_names(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// Returns how ids become classes; its `Display` says it in a sentence.
+    #[must_use]
+    pub fn label_mapping(&self) -> &LabelMapping {
+        &self.mapping
+    }
+
+    /// Returns a split, ready to be read.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is no such split, it has no photo, or (unless the options say to skip
+    /// them) one of its photos has no mask.
+    pub fn split(&self, name: &str) -> Result<Split, Error> {
+        let path = || self.layout.root.clone();
+        let Some(found) = self.splits.iter().find(|split| split.name == name) else {
+            let names = self.splits().join(", ");
+            return Err(Error::NotFound {
+                path: path(),
+                problem: format!("there is no split \"{name}\"; there are: {names}"),
+            });
+        };
+        if let (Some(image), Unpaired::Refuse) =
+            (found.pairs.lonely_images.first(), self.options.unpaired)
+        {
+            let others = found.pairs.lonely_images.len() - 1;
+            return Err(Error::Invalid {
+                path: image.clone(),
+                problem: format!(
+                    "the photo has no mask (as have {others} others); add the mask, remove the photo, or set \
+                     unpaired to skip"
+                ),
+            });
+        }
+        if found.pairs.entries.is_empty() {
+            return Err(Error::Invalid {
+                path: path(),
+                problem: format!(
+                    "the split \"{name}\" has no photo with a mask; masks are called like their photos"
+                ),
+            });
+        }
+        Ok(Split {
+            name: name.into(),
+            entries: found.pairs.entries.clone().into(),
+            classes: Arc::clone(&self.classes),
+            mapping: Arc::clone(&self.mapping),
+            limits: self.options.limits,
+        })
+    }
+}

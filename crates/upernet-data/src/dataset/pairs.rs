@@ -1,0 +1,98 @@
+//! Which mask belongs to which photo.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::files::Listing;
+use crate::Error;
+
+/// A photo and where its labels are.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// The photo's path without extension and without what all names share, `/` between folders.
+    pub(crate) name: String,
+    pub(crate) image: PathBuf,
+    pub(crate) annotation: Annotation,
+}
+
+/// Where the labels of a photo are.
+#[derive(Clone, Debug)]
+pub(crate) enum Annotation {
+    Mask(PathBuf),
+}
+
+impl Annotation {
+    /// The file to name in messages.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Mask(path) => path,
+        }
+    }
+}
+
+/// Photos of one split with their masks, and what is left over.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pairs {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) lonely_images: Vec<PathBuf>,
+    pub(crate) lonely_masks: Vec<PathBuf>,
+}
+
+/// What photos' and masks' names have beside what they share.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Suffixes {
+    pub(crate) image: String,
+    pub(crate) mask: String,
+}
+
+/// Joins photos and masks whose paths are the same up to suffix and extension.
+///
+/// Files without the suffix, such as the coloured masks beside Cityscapes' ids, are none of ours.
+pub(crate) fn pair(images: &Listing, masks: &Listing, suffixes: &Suffixes) -> Result<Pairs, Error> {
+    let images = by_key(images, &suffixes.image)?;
+    let mut masks = by_key(masks, &suffixes.mask)?;
+    let mut pairs = Pairs::default();
+    for (name, image) in images {
+        match masks.remove(&name) {
+            Some(mask) => pairs.entries.push(Entry {
+                name,
+                image,
+                annotation: Annotation::Mask(mask),
+            }),
+            None => pairs.lonely_images.push(image),
+        }
+    }
+    pairs.lonely_masks = masks.into_values().collect();
+    Ok(pairs)
+}
+
+/// Files by their path without suffix and extension.
+pub(crate) fn by_key(listing: &Listing, suffix: &str) -> Result<BTreeMap<String, PathBuf>, Error> {
+    let mut files = BTreeMap::new();
+    for file in &listing.files {
+        let key = key_of(file);
+        let Some(key) = key.strip_suffix(suffix) else {
+            continue;
+        };
+        let path = listing.root.join(file);
+        if let Some(other) = files.insert(key.to_owned(), path.clone()) {
+            return Err(Error::Invalid {
+                path,
+                problem: format!(
+                    "has the same name as {} but for the extension; remove one",
+                    other.display()
+                ),
+            });
+        }
+    }
+    Ok(files)
+}
+
+/// A relative path without extension, with `/` between folders on every system.
+pub(crate) fn key_of(file: &Path) -> String {
+    let stem = file.with_extension("");
+    let parts = stem
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy());
+    parts.collect::<Vec<_>>().join("/")
+}
