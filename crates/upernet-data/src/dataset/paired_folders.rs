@@ -35,7 +35,13 @@ const MASK_SUFFIXES: [&str; 9] = [
 
 /// What splits are called.
 const SPLITS: [&str; 7] = [
-    "train", "training", "val", "valid", "validation", "test", "testing",
+    "train",
+    "training",
+    "val",
+    "valid",
+    "validation",
+    "test",
+    "testing",
 ];
 
 /// The split of a folder without splits.
