@@ -120,3 +120,121 @@ impl ClassCounts {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use upernet_image::image::RgbImage;
+
+    use super::*;
+    use crate::Sample;
+
+    /// Label maps in memory; one that is missing cannot be read.
+    struct Maps {
+        names: Vec<String>,
+        maps: Vec<Option<LabelMap>>,
+    }
+
+    impl Maps {
+        fn new(maps: impl IntoIterator<Item = Option<LabelMap>>) -> Self {
+            Self {
+                names: ["a", "b", "c"].map(String::from).to_vec(),
+                maps: maps.into_iter().collect(),
+            }
+        }
+    }
+
+    impl SampleSource for Maps {
+        fn len(&self) -> usize {
+            self.maps.len()
+        }
+
+        fn class_names(&self) -> &[String] {
+            &self.names
+        }
+
+        fn name(&self, index: usize) -> String {
+            format!("photo-{index}")
+        }
+
+        fn read(&self, index: usize) -> Result<Sample, Error> {
+            let labels = self.maps[index].clone().ok_or_else(|| Error::NotFound {
+                path: PathBuf::from(self.name(index)),
+                problem: "is not there".to_owned(),
+            })?;
+            let image = RgbImage::new(1, 1);
+            Ok(Sample { image, labels })
+        }
+    }
+
+    fn map(labels: Vec<u16>) -> LabelMap {
+        LabelMap::new([1, labels.len()], labels).unwrap()
+    }
+
+    #[test]
+    fn images_without_a_class_are_not_in_its_total() {
+        let mut counts = ClassCounts::new(3);
+        counts.add(&map(vec![0, 0, 1, 255])).unwrap();
+        counts.add(&map(vec![0, 0, 255, 255, 255])).unwrap();
+        assert_eq!(counts.pixels, [4, 1, 0]);
+        assert_eq!(counts.present_pixels, [5, 3, 0]);
+        assert_eq!(counts.absent(), [2]);
+    }
+
+    proptest! {
+        #[test]
+        fn scanning_and_merging_are_adding(
+            labels in proptest::collection::vec(
+                proptest::collection::vec(prop_oneof![0_u16..3, Just(255)], 0..50),
+                0..20,
+            ),
+        ) {
+            let maps: Vec<LabelMap> = labels.into_iter().map(map).collect();
+            let mut all = ClassCounts::new(3);
+            let mut merged = all.clone();
+            for map in &maps {
+                all.add(map).unwrap();
+                let mut one = ClassCounts::new(3);
+                one.add(map).unwrap();
+                merged.merge(&one).unwrap();
+            }
+            prop_assert_eq!(&merged, &all);
+            let source = Maps::new(maps.into_iter().map(Some));
+            prop_assert_eq!(ClassCounts::scan(&source).unwrap(), all);
+        }
+    }
+
+    #[test]
+    fn a_label_out_of_range_is_named() {
+        let mut counts = ClassCounts::new(3);
+        let error = counts.add(&map(vec![0, 7, 7])).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "labels: 2 pixels have label 7, which is none of the 3 classes, nor 255 for none"
+        );
+        assert_eq!(counts, ClassCounts::new(3));
+        let source = Maps::new([Some(map(vec![0])), Some(map(vec![7]))]);
+        assert_eq!(
+            ClassCounts::scan(&source).unwrap_err().to_string(),
+            "photo-1: 1 pixels have label 7, which is none of the 3 classes, nor 255 for none"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_stops_the_scan() {
+        let source = Maps::new([Some(map(vec![0])), None]);
+        assert_eq!(
+            ClassCounts::scan(&source).unwrap_err().to_string(),
+            "photo-1: is not there"
+        );
+    }
+
+    #[test]
+    fn counts_of_other_classes_do_not_merge() {
+        let mut counts = ClassCounts::new(3);
+        assert_eq!(
+            counts.merge(&ClassCounts::new(2)).unwrap_err().to_string(),
+            "class counts: of 3 classes cannot be merged with those of 2"
+        );
+    }
+}

@@ -176,3 +176,79 @@ fn check_given(weights: &[f32], num_labels: usize) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn counts(pixels: &[u64], present_pixels: &[u64]) -> ClassCounts {
+        ClassCounts {
+            pixels: pixels.to_vec(),
+            present_pixels: present_pixels.to_vec(),
+        }
+    }
+
+    #[rstest]
+    #[case::uniform(ClassWeights::Uniform, [1.0, 1.0, 1.0, 1.0])]
+    // 100 pixels of 3 classes: 100 / (3 * 60), and so on.
+    #[case::inverse(ClassWeights::InverseFrequency, [5.0 / 9.0, 10.0 / 9.0, 10.0 / 3.0, 1.0])]
+    // Shares 0.6, 0.6 and 0.2 of the images; their median is 0.6.
+    #[case::median(ClassWeights::MedianFrequency, [1.0, 1.0, 3.0, 1.0])]
+    // 1 / ln(1.62), 1 / ln(1.32), 1 / ln(1.12)
+    #[case::enet(ClassWeights::Enet, [2.072_856_2, 3.601_893_7, 8.823_891, 1.0])]
+    #[case::given(ClassWeights::Given(vec![0.0, 1.0, 2.0, 9.0]), [0.0, 1.0, 2.0, 9.0])]
+    fn formulas_by_hand(#[case] method: ClassWeights, #[case] expected: [f32; 4]) {
+        let counts = counts(&[60, 30, 10, 0], &[100, 50, 50, 0]);
+        let weights = method.weights(&counts).unwrap();
+        for (weight, expected) in weights.into_iter().zip(expected) {
+            assert!((weight - expected).abs() < 1e-6, "{weight} {expected}");
+        }
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_lies_between() {
+        let counts = counts(&[1, 3], &[8, 8]);
+        let weights = ClassWeights::MedianFrequency.weights(&counts).unwrap();
+        assert_eq!(weights, [2.0, 2.0 / 3.0]);
+    }
+
+    #[test]
+    fn a_mean_of_one_and_an_end() {
+        let counts = counts(&[5, 1, 0], &[6, 6, 0]);
+        let weights = ClassWeights::InverseFrequency.weights(&counts).unwrap();
+        let weights = with_mean_one(weights, &counts);
+        assert!((weights[0] + weights[1] - 2.0).abs() < 1e-6);
+        assert_eq!(at_most(weights, 1.5)[1..], [1.5, 1.0]);
+        assert_eq!(with_mean_one(vec![0.0, 0.0, 2.0], &counts), [0.0, 0.0, 2.0]);
+    }
+
+    #[rstest]
+    #[case::too_few(vec![1.0], "1 weights are given for 2 classes; give one for each")]
+    #[case::negative(vec![1.0, -0.5], "-0.5 for class 1 is not a number of at least 0")]
+    #[case::no_number(vec![f32::NAN, 1.0], "NaN for class 0 is not a number of at least 0")]
+    #[case::endless(vec![f32::INFINITY, 1.0], "inf for class 0 is not a number of at least 0")]
+    #[case::nothing(vec![0.0, 0.0], "all are 0, so no pixel would count; give one above 0")]
+    fn bad_lists_are_refused(#[case] weights: Vec<f32>, #[case] problem: &str) {
+        let error = ClassWeights::Given(weights)
+            .weights(&ClassCounts::new(2))
+            .unwrap_err();
+        assert_eq!(error.to_string(), format!("class_weights: {problem}"));
+    }
+
+    #[test]
+    fn weights_need_something_counted() {
+        let nothing = ClassCounts::new(2);
+        for method in [
+            ClassWeights::InverseFrequency,
+            ClassWeights::MedianFrequency,
+            ClassWeights::Enet,
+        ] {
+            assert!(method.needs_counts());
+            assert!(method.weights(&nothing).is_err(), "{method:?}");
+        }
+        assert!(!ClassWeights::Uniform.needs_counts());
+        assert_eq!(ClassWeights::Uniform.weights(&nothing).unwrap(), [1.0, 1.0]);
+    }
+}

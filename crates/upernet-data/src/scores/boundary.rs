@@ -223,3 +223,95 @@ impl Scores {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(size: [usize; 2], labels: Vec<u16>) -> LabelMap {
+        LabelMap::new(size, labels).unwrap()
+    }
+
+    #[test]
+    fn widths_are_rounded_as_in_python() {
+        let boundary = BoundaryIou::new(2).unwrap();
+        // Diagonals of 125, 175 and 5 pixels: 2.5 and 3.5, both to the even number; and at least 1.
+        assert_eq!(boundary.outline_width([75, 100]), 2);
+        assert_eq!(boundary.outline_width([105, 140]), 4);
+        assert_eq!(boundary.outline_width([3, 4]), 1);
+    }
+
+    #[test]
+    fn a_prediction_that_is_right_where_it_counts_scores_one() {
+        let truth: Vec<u16> = (0..40 * 50)
+            .map(|pixel| match (pixel / 50, pixel % 50) {
+                (10..15, _) => IGNORE_LABEL,
+                (_, column) => u16::from(column > 20),
+            })
+            .collect();
+        let guess = |&label: &u16| if label == IGNORE_LABEL { 2 } else { label };
+        let predicted = truth.iter().map(guess).collect();
+        let mut boundary = BoundaryIou::new(3).unwrap();
+        boundary
+            .add(&map([40, 50], truth), &map([40, 50], predicted))
+            .unwrap();
+        let scores = boundary.scores(AbsentClasses::Skip);
+        assert_eq!(scores.classes, [Some(1.0), Some(1.0), None]);
+        assert_eq!(scores.mean, Some(1.0));
+        let scores = boundary.scores(AbsentClasses::Zero);
+        assert_eq!(scores.mean, Some(2.0 / 3.0));
+    }
+
+    #[test]
+    fn merging_is_adding() {
+        let images = [
+            [map([1, 4], vec![0, 1, 1, 0]), map([1, 4], vec![0, 0, 1, 1])],
+            [
+                map([2, 2], vec![1, 1, 0, 255]),
+                map([2, 2], vec![1, 0, 0, 9]),
+            ],
+        ];
+        let mut all = BoundaryIou::new(2).unwrap();
+        let mut merged = all.clone();
+        for [truth, predicted] in &images {
+            all.add(truth, predicted).unwrap();
+            let mut one = BoundaryIou::new(2).unwrap();
+            one.add(truth, predicted).unwrap();
+            merged.merge(&one).unwrap();
+        }
+        assert_eq!(all, merged);
+        // In images this small all is outline, so these are the pixels of the masks: 2 + 1, 2 + 2, 1 + 1.
+        let class = Outlines {
+            truth: 3,
+            predicted: 4,
+            both: 2,
+        };
+        assert_eq!(all.classes[0], class);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let boundary = BoundaryIou::new(2).unwrap();
+        for ratio in [0.0, -1.0, 1.5, f64::NAN, f64::INFINITY] {
+            assert!(boundary.clone().with_ratio(ratio).is_err(), "{ratio}");
+        }
+        let mut wide = boundary.clone().with_ratio(0.1).unwrap();
+        assert!(wide.merge(&boundary).is_err());
+        let pair = [map([1, 2], vec![0, 1]), map([1, 2], vec![0, 2])];
+        let error = wide.add(&pair[0], &pair[1]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "prediction: label 2 at row 0, column 1 is none of the 2 classes, nor the ignore id 255"
+        );
+        assert!(BoundaryIou::new(0).is_err());
+    }
+
+    #[test]
+    #[should_panic(expected = "outlines were counted under another ignore id")]
+    fn outlines_of_another_convention_panic() {
+        let convention = super::super::Convention::default();
+        let scores = Scores::new(&convention.matrix(2).unwrap(), convention);
+        let boundary = BoundaryIou::new(2).unwrap().with_ignore_id(0);
+        let _ = scores.with_boundary(&boundary);
+    }
+}

@@ -222,3 +222,124 @@ impl TryFrom<Rows> for ConfusionMatrix {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn map(size: [usize; 2], labels: &[u16]) -> LabelMap {
+        LabelMap::new(size, labels.to_vec()).unwrap()
+    }
+
+    fn images() -> impl Strategy<Value = Vec<[LabelMap; 2]>> {
+        let label = prop_oneof![0_u16..4, Just(255)];
+        let image = (1_usize..6, 1_usize..30).prop_flat_map(move |(height, width)| {
+            let truth = proptest::collection::vec(label.clone(), height * width);
+            let predicted = proptest::collection::vec(0_u16..4, height * width);
+            (truth, predicted).prop_map(move |(truth, predicted)| {
+                [
+                    map([height, width], &truth),
+                    map([height, width], &predicted),
+                ]
+            })
+        });
+        proptest::collection::vec(image, 0..5)
+    }
+
+    proptest! {
+        #[test]
+        fn merging_is_adding(images in images()) {
+            let mut all = ConfusionMatrix::new(4).unwrap();
+            let mut merged = all.clone();
+            for [truth, predicted] in &images {
+                all.add(truth, predicted).unwrap();
+                let mut one = ConfusionMatrix::new(4).unwrap();
+                one.add(truth, predicted).unwrap();
+                merged.merge(&one).unwrap();
+            }
+            prop_assert_eq!(&all, &merged);
+            let counted = images.iter().flat_map(|[truth, _]| truth.labels());
+            let counted = counted.filter(|&&label| label != 255).count();
+            prop_assert_eq!(all.pixels(), counted as u64);
+            let data = serde_json::to_string(&all).unwrap();
+            prop_assert_eq!(serde_json::from_str::<ConfusionMatrix>(&data).unwrap(), all);
+        }
+    }
+
+    #[test]
+    fn a_class_can_be_ignored() {
+        let mut matrix = ConfusionMatrix::with_ignore_id(2, 0).unwrap();
+        matrix
+            .add(&map([1, 4], &[0, 0, 1, 1]), &map([1, 4], &[0, 1, 1, 0]))
+            .unwrap();
+        assert!(matrix.rows().eq([[0, 0], [1, 1]]));
+        let error = matrix
+            .add(&map([1, 1], &[255]), &map([1, 1], &[0]))
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "truth: label 255 at row 0, column 0 is none of the 2 classes, nor the ignore id 0"
+        );
+    }
+
+    #[test]
+    fn a_bad_image_counts_nothing() {
+        let mut matrix = ConfusionMatrix::new(3).unwrap();
+        let truth = map([2, 3], &[0, 1, 2, 0, 1, 255]);
+        let error = matrix
+            .add(&truth, &map([2, 3], &[0, 1, 2, 0, 3, 7]))
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "prediction: label 3 at row 1, column 1 is none of the 3 classes, nor the ignore id 255"
+        );
+        assert_eq!(error.kind(), crate::ErrorKind::BadData);
+        let error = matrix.add(&truth, &map([3, 2], &[0; 6])).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "prediction: has 3 x 2 pixels, the truth 2 x 3 (height x width); \
+             resize the prediction to the truth"
+        );
+        assert_eq!(matrix.pixels(), 0);
+    }
+
+    #[test]
+    fn matrices_of_other_kinds_do_not_merge() {
+        let mut matrix = ConfusionMatrix::new(3).unwrap();
+        let error = matrix.merge(&ConfusionMatrix::new(2).unwrap()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "confusion matrix: 3 classes ignoring 255 cannot be merged with 2 classes ignoring 255"
+        );
+        let other = ConfusionMatrix::with_ignore_id(3, 0).unwrap();
+        assert!(matrix.merge(&other).is_err());
+    }
+
+    #[test]
+    fn sizes_are_bounded() {
+        assert!(ConfusionMatrix::new(0).is_err());
+        assert!(ConfusionMatrix::new(MOST_LABELS).is_ok());
+        let error = ConfusionMatrix::new(usize::MAX).unwrap_err().to_string();
+        assert!(
+            error.ends_with("classes cannot be scored, 1 to 4096 can"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn damaged_data_is_refused() {
+        let read = |data| serde_json::from_str::<ConfusionMatrix>(data);
+        assert!(read(r#"{"ignore_id":255,"rows":[[1,0],[0,1]]}"#).is_ok());
+        for data in [
+            r#"{"ignore_id":255,"rows":[]}"#,
+            r#"{"ignore_id":255,"rows":[[1,0],[0]]}"#,
+            r#"{"ignore_id":255,"rows":[[1,0],[0,-1]]}"#,
+            r#"{"ignore_id":255,"rows":[[18446744073709551615,1],[0,0]]}"#,
+            r#"{"rows":[[1]]}"#,
+        ] {
+            assert!(read(data).is_err(), "{data}");
+        }
+    }
+}

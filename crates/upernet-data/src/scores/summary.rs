@@ -156,3 +156,105 @@ impl ClassScores {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use upernet_image::LabelMap;
+
+    use super::*;
+
+    /// The example to follow by hand: truth by row, prediction by column. Class 3 is nowhere.
+    fn worked_example() -> ConfusionMatrix {
+        serde_json::from_value(serde_json::json!({
+            "ignore_id": 255,
+            "rows": [[6, 1, 1, 0], [0, 0, 2, 0], [2, 0, 8, 0], [0, 0, 0, 0]],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn three_classes_by_hand() {
+        let scores = Scores::new(&worked_example(), Convention::default());
+        // Class 0: 6 hits of 8 true and 8 predicted pixels. Class 1: none of 2 and 1.
+        // Class 2: 8 of 10 and 11.
+        let classes = &scores.classes;
+        let iou: Vec<_> = classes.iter().map(|class| class.iou).collect();
+        assert_eq!(iou, [Some(6.0 / 10.0), Some(0.0), Some(8.0 / 13.0), None]);
+        let recall: Vec<_> = classes.iter().map(|class| class.accuracy).collect();
+        assert_eq!(recall, [Some(6.0 / 8.0), Some(0.0), Some(8.0 / 10.0), None]);
+        let precision: Vec<_> = classes.iter().map(|class| class.precision).collect();
+        assert_eq!(
+            precision,
+            [Some(6.0 / 8.0), Some(0.0), Some(8.0 / 11.0), None]
+        );
+        let dice: Vec<_> = classes.iter().map(|class| class.dice).collect();
+        assert_eq!(
+            dice,
+            [Some(12.0 / 16.0), Some(0.0), Some(16.0 / 21.0), None]
+        );
+        // Without a hit, precision and recall are 0, and their harmonic mean 0 / 0.
+        let f1: Vec<_> = classes.iter().map(|class| class.f1).collect();
+        assert_eq!(f1, [Some(12.0 / 16.0), None, Some(16.0 / 21.0), None]);
+        assert_eq!(scores.mean_iou, Some((6.0 / 10.0 + 8.0 / 13.0) / 3.0));
+        assert_eq!(scores.mean_dice, Some((12.0 / 16.0 + 16.0 / 21.0) / 3.0));
+        assert_eq!(
+            scores.mean_f1,
+            Some(f64::midpoint(12.0 / 16.0, 16.0 / 21.0))
+        );
+        assert_eq!(scores.accuracy, Some(14.0 / 20.0));
+        assert_eq!(scores.pixels, 20);
+        let counts = classes
+            .iter()
+            .map(|class| [class.pixels, class.predicted_pixels]);
+        assert!(counts.eq([[8, 8], [2, 1], [10, 11], [0, 0]]));
+    }
+
+    #[test]
+    fn the_same_matrix_has_another_mean_where_absent_classes_are_zero() {
+        let convention = Convention {
+            absent_classes: AbsentClasses::Zero,
+            ..Convention::default()
+        };
+        let scores = Scores::new(&worked_example(), convention);
+        assert_eq!(scores.mean_iou, Some((6.0 / 10.0 + 8.0 / 13.0) / 4.0));
+        assert_eq!(scores.mean_f1, scores.mean_dice);
+        assert_eq!(scores.classes[3].iou, Some(0.0));
+    }
+
+    #[test]
+    fn a_class_that_is_only_predicted_counts_in_iou_and_not_in_accuracy() {
+        let mut matrix = ConfusionMatrix::new(2).unwrap();
+        let map = |labels: [u16; 2]| LabelMap::new([1, 2], labels.to_vec()).unwrap();
+        matrix.add(&map([0, 0]), &map([0, 1])).unwrap();
+        let scores = Scores::new(&matrix, Convention::default());
+        assert_eq!(scores.mean_iou, Some(0.25));
+        assert_eq!(scores.mean_accuracy, Some(0.5));
+    }
+
+    #[test]
+    fn nothing_counted_is_no_score() {
+        let scores = Scores::new(&ConfusionMatrix::new(2).unwrap(), Convention::default());
+        assert_eq!((scores.mean_iou, scores.accuracy), (None, None));
+        let data = serde_json::to_value(&scores).unwrap();
+        assert!(data["mIoU"].is_null() && data["classes"][0]["IoU"].is_null());
+        assert_eq!(serde_json::from_value::<Scores>(data).unwrap(), scores);
+    }
+
+    #[test]
+    fn data_has_the_names_of_mmsegmentation() {
+        let scores = Scores::new(&worked_example(), Convention::default());
+        let data = serde_json::to_value(&scores).unwrap();
+        assert_eq!(data["aAcc"], 0.7);
+        assert_eq!(data["classes"][0]["Acc"], 0.75);
+        assert_eq!(data["convention"]["absent_classes"], "skip");
+        assert_eq!(data["convention"]["resolution"], "mask");
+        assert_eq!(data.get("boundary"), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "the matrix was counted under another ignore id")]
+    fn a_matrix_of_another_convention_panics() {
+        let matrix = ConfusionMatrix::with_ignore_id(2, 0).unwrap();
+        let _ = Scores::new(&matrix, Convention::default());
+    }
+}

@@ -69,3 +69,46 @@ impl<'de> de::Visitor<'de> for NameOrList {
         Ok(ClassWeights::Given(weights))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Loss {
+        class_weights: ClassWeights,
+    }
+
+    #[test]
+    fn methods_and_lists_are_read_and_written() {
+        for (text, class_weights) in [
+            ("\"uniform\"", ClassWeights::Uniform),
+            ("\"inverse_frequency\"", ClassWeights::InverseFrequency),
+            ("\"median_frequency\"", ClassWeights::MedianFrequency),
+            ("\"enet\"", ClassWeights::Enet),
+            ("[0.5, 2]", ClassWeights::Given(vec![0.5, 2.0])),
+        ] {
+            let loss = Loss { class_weights };
+            let text = format!("class_weights = {text}");
+            assert_eq!(toml::from_str::<Loss>(&text).unwrap(), loss);
+            let json = serde_json::to_string(&loss).unwrap();
+            assert_eq!(serde_json::from_str::<Loss>(&json).unwrap(), loss);
+        }
+    }
+
+    #[test]
+    fn other_things_are_refused_with_what_there_is() {
+        for text in ["\"median\"", "3", "true", "[\"a\"]"] {
+            let text = format!("class_weights = {text}");
+            let error = toml::from_str::<Loss>(&text).unwrap_err().to_string();
+            assert!(error.contains("class_weights ="), "{error}");
+        }
+        let error = serde_json::from_str::<ClassWeights>("\"median\"").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "invalid value: string \"median\", expected \"uniform\", \"inverse_frequency\", \
+             \"median_frequency\", \"enet\" or a list with one number for each class \
+             at line 1 column 8"
+        );
+    }
+}

@@ -109,3 +109,56 @@ fn leave_the_image(line: &mut [u16], reach: usize) {
 fn short(reach: usize) -> u32 {
     u32::try_from(reach).expect("half the side of an image, which fits 32 bits")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Looks at every pixel of every window.
+    fn by_looking(labels: &[u16], [height, width]: [usize; 2], reach: usize) -> Vec<u16> {
+        let only_label = |row: usize, column: usize| {
+            if row.min(column) < reach || row + reach >= height || column + reach >= width {
+                return SEVERAL;
+            }
+            let window = (row - reach..=row + reach)
+                .flat_map(|row| &labels[row * width..][column - reach..=column + reach]);
+            let mut known = window.filter(|&&label| label != UNKNOWN);
+            let Some(&first) = known.next() else {
+                return UNKNOWN;
+            };
+            if known.all(|&label| label == first) {
+                first
+            } else {
+                SEVERAL
+            }
+        };
+        (0..height * width)
+            .map(|pixel| only_label(pixel / width, pixel % width))
+            .collect()
+    }
+
+    fn picture() -> impl Strategy<Value = (Vec<u16>, [usize; 2])> {
+        // Mostly one label, so that windows of one label are common.
+        let label = prop_oneof![20 => Just(0), 1 => Just(1), 1 => Just(2), 4 => Just(UNKNOWN)];
+        (1_usize..14, 1_usize..14).prop_flat_map(move |(height, width)| {
+            let labels = proptest::collection::vec(label.clone(), height * width);
+            (labels, Just([height, width]))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn windows_hold_what_is_seen_in_them((labels, size) in picture(), reach in 1_usize..5) {
+            let expected = by_looking(&labels, size, reach);
+            prop_assert_eq!(only_label_within(labels, size, reach), expected);
+        }
+    }
+
+    #[test]
+    fn a_picture_smaller_than_the_window_has_no_inside() {
+        assert_eq!(only_label_within(vec![3; 12], [3, 4], 2), [SEVERAL; 12]);
+        assert_eq!(only_label_within(vec![], [0, 4], 2), [0; 0]);
+    }
+}

@@ -64,3 +64,50 @@ pub(super) fn add_pixels(
         add(truth, predicted, 1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Runs of pixels, some longer than a vector, with a few ignored.
+    fn labels() -> impl Strategy<Value = [Vec<u16>; 2]> {
+        let pair = (prop_oneof![4 => 0_u16..5, 1 => Just(255)], 0_u16..5);
+        proptest::collection::vec((pair, 1_usize..40), 0..12).prop_map(|runs| {
+            let spread = |side: fn((u16, u16)) -> u16| {
+                let run = |&(pair, length): &((u16, u16), usize)| vec![side(pair); length];
+                runs.iter().flat_map(run).collect()
+            };
+            [spread(|pair| pair.0), spread(|pair| pair.1)]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn runs_are_counted_like_pixels([truth, predicted] in labels()) {
+            let mut expected = vec![0; 25];
+            for (&truth, &predicted) in truth.iter().zip(&predicted) {
+                if truth != 255 {
+                    expected[usize::from(truth * 5 + predicted)] += 1;
+                }
+            }
+            let mut pixels = vec![0; 25];
+            add_pixels(&mut pixels, 5, 255, [&truth, &predicted]);
+            prop_assert_eq!(pixels, expected);
+        }
+    }
+
+    #[test]
+    fn the_first_fault_is_found() {
+        let fault = |truth: &[u16], predicted: &[u16]| first_fault(3, 255, [truth, predicted]);
+        assert_eq!(fault(&[0, 1, 2, 255], &[2, 1, 0, 255]), None);
+        assert_eq!(fault(&[0, 3, 2, 4], &[0, 0, 0, 0]), Some(1));
+        assert_eq!(fault(&[0, 1, 2], &[0, 0, 3]), Some(2));
+        assert_eq!(fault(&[255, 0], &[9, 255]), Some(1));
+        assert_eq!(fault(&[], &[]), None);
+        let mut long = vec![0; 100];
+        long[77] = 65_535;
+        assert_eq!(fault(&long, &[0; 100]), Some(77));
+    }
+}
