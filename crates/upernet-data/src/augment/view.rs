@@ -87,6 +87,7 @@ impl View {
             None => self.resize(pixels, window),
             Some(rotation) => {
                 let needed = rotation.needed(window);
+                needed.check()?;
                 let resized = self.resize(pixels, needed);
                 rotation.turn(&resized, needed, window, fill)
             }

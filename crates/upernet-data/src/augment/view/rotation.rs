@@ -16,8 +16,12 @@ pub(super) struct Rotation {
 impl Rotation {
     /// A turn clockwise.
     pub(super) fn new(degrees: f64, size: [usize; 2]) -> Self {
-        let (sine, cosine) = degrees.to_radians().sin_cos();
-        Self { cosine, sine, size }
+        let angle = degrees.to_radians();
+        Self {
+            cosine: angle.cos(),
+            sine: angle.sin(),
+            size,
+        }
     }
 
     /// Calls `visit` with where each pixel's centre was before the turn, row by row; `None` where the
@@ -42,15 +46,13 @@ impl Rotation {
         let corners = [[top, left], [top, right], [bottom, left], [bottom, right]]
             .map(|corner| self.before(corner));
         let [(top, height), (left, width)] = [0, 1].map(|axis| {
-            let least = corners.iter().map(|corner| corner[axis]);
-            let least = least.fold(f64::INFINITY, f64::min);
-            let most = corners.iter().map(|corner| corner[axis]);
-            let most = most.fold(f64::NEG_INFINITY, f64::max);
-            let side = self.size[axis] as f64;
+            let places = corners.map(|corner| corner[axis]);
+            let near = places.into_iter().fold(f64::INFINITY, f64::min);
+            let far = places.into_iter().fold(f64::NEG_INFINITY, f64::max);
             // One pixel more on each side: neighbours are blended.
-            let first = floor((least - 1.0).clamp(0.0, side - 1.0));
-            let last = floor((most + 1.0).clamp(0.0, side - 1.0));
-            (first, last + 1 - first)
+            let end = self.size[axis] as f64 - 1.0;
+            let first = floor((near - 1.0).clamp(0.0, end));
+            (first, floor((far + 1.0).clamp(0.0, end)) + 1 - first)
         });
         Window {
             top,
