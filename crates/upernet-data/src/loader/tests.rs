@@ -102,10 +102,10 @@ fn any_start_and_any_workers_give_the_same_bytes(
     let expected = batches(&source, options(), 20);
     for start_step in [0, 1, 2, 7, 19] {
         let resumed = LoaderOptions {
+            start_step,
             workers,
             prefetch,
             cache_bytes,
-            start_step,
             ..options()
         };
         let skipped = usize::try_from(start_step).unwrap();

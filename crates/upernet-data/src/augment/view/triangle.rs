@@ -115,6 +115,7 @@ mod tests {
     use rand::RngExt;
     use upernet_image::{Resample, image::RgbImage, resize_photo};
 
+    use super::super::floor;
     use super::*;
     use crate::random;
 
@@ -141,7 +142,7 @@ mod tests {
         ) {
             let photo = noise(source);
             let whole = resize_photo(&photo, target, Resample::Bilinear).unwrap();
-            let [top, left] = [0, 1].map(|axis| (target[axis] as f64 * parts[axis]) as usize);
+            let [top, left] = [0, 1].map(|axis| floor(target[axis] as f64 * parts[axis]));
             let window = Window { top, left, height: target[0] - top, width: target[1] - left };
             let (whole, _) = whole.as_chunks::<3>();
             let expected = window.cut(whole, target[1]);
