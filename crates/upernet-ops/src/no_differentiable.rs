@@ -3,7 +3,7 @@
 
 use burn::tensor::{Int, Tensor};
 
-use crate::{BatchNormOutput, LayerNormWeights};
+use crate::{BatchNormOutput, CrossEntropy, LayerNormWeights};
 
 pub(crate) fn batch_norm(
     _: &Tensor<4>,
@@ -42,7 +42,7 @@ pub(crate) fn resize_bilinear(_: &Tensor<4>, _: [usize; 2]) -> Option<Tensor<4>>
 pub(crate) fn resized_cross_entropy(
     _: &Tensor<4>,
     _: &Tensor<3, Int>,
-    _: i64,
+    _: &CrossEntropy,
 ) -> Option<Tensor<1>> {
     None
 }

@@ -7,15 +7,16 @@ use burn_flex::FlexTensor;
 
 use super::{Operation, is_recorded, record};
 use crate::{
+    CrossEntropy,
     flex::{self, Map},
-    kernels::cross_entropy::{IGNORED, Labelled, cross_entropy},
+    kernels::cross_entropy::{IGNORED, Labelled, Targets, cross_entropy},
 };
 
-/// [`resized_cross_entropy`](crate::resized_cross_entropy), if it is recorded.
+/// [`CrossEntropy::forward_resized`], if it is recorded.
 pub(crate) fn resized_cross_entropy(
     logits: &Tensor<4>,
     labels: &Tensor<3, Int>,
-    ignore_index: i64,
+    settings: &CrossEntropy,
 ) -> Option<Tensor<1>> {
     is_recorded(logits).then(|| {
         let [_, num_labels, ..] = logits.dims();
@@ -24,11 +25,16 @@ pub(crate) fn resized_cross_entropy(
         let labels = labels.iter::<i64>().map(|label| {
             let class = u32::try_from(label).ok();
             let class = class.filter(|&class| (class as usize) < num_labels);
-            class.filter(|_| label != ignore_index).unwrap_or(IGNORED)
+            class
+                .filter(|_| label != settings.ignore_index)
+                .unwrap_or(IGNORED)
         });
-        let operation = CrossEntropy {
+        let weights = settings.class_weights.clone();
+        let weights = weights.unwrap_or_else(|| vec![1.0; num_labels]);
+        let operation = RecordedCrossEntropy {
             labels: labels.collect(),
             size: [height, width],
+            targets: Targets::new(weights, settings.label_smoothing),
             gradient: OnceLock::new(),
         };
         record(operation, [logits.clone().into_dispatch()])
@@ -37,14 +43,15 @@ pub(crate) fn resized_cross_entropy(
 
 /// Input: the logits.
 #[derive(Debug)]
-struct CrossEntropy {
+struct RecordedCrossEntropy {
     labels: Vec<u32>,
     size: [usize; 2],
+    targets: Targets,
     /// Comes with the loss: both need the same exponentials.
     gradient: OnceLock<Map>,
 }
 
-impl Operation for CrossEntropy {
+impl Operation for RecordedCrossEntropy {
     fn forward(&self, inputs: &[FlexTensor]) -> FlexTensor {
         let logits = Map::from_primitive(inputs[0].clone());
         let mut gradient = Map::to_fill(logits.dims());
@@ -54,6 +61,7 @@ impl Operation for CrossEntropy {
             classes: logits.channels(),
             labels: &self.labels,
             to: self.size,
+            targets: &self.targets,
         };
         let loss = cross_entropy(given, gradient.values_mut());
         self.gradient.get_or_init(|| gradient);

@@ -4,8 +4,8 @@
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use proptest::prelude::*;
 use upernet_ops::{
-    Activation, ConvNextBlockWeights, LayerNormWeights, MlpWeights, batch_norm, convnext_block,
-    gelu, layer_norm, linear, resize_bilinear, resized_cross_entropy,
+    Activation, ConvNextBlockWeights, CrossEntropy, LayerNormWeights, MlpWeights, batch_norm,
+    convnext_block, gelu, layer_norm, linear, resize_bilinear, resized_cross_entropy,
 };
 
 /// Largest difference beside the largest value, or beside 1 if that is smaller.
@@ -224,6 +224,36 @@ proptest! {
             let logits = map(&leaves[0], dims, order) * 3.0;
             let labels = Tensor::<3, Int>::from_data(labels.clone(), &logits.device());
             resized_cross_entropy(logits, labels, 1) * 5.0
+        };
+        Step { lengths: &[dims.iter().product()], compute: &compute }.check()?;
+    }
+
+    /// Some classes weigh nothing, and labels are smoothed little, much, entirely or not at all.
+    #[test]
+    fn weighted_and_smoothed_cross_entropies(
+        dims in dims(),
+        order in order(),
+        size in [1..70_usize, 1..20],
+        step in 1..9_usize,
+        weigh: bool,
+        label_smoothing in prop_oneof![Just(0.0_f32), Just(1.0), 0.0..1.0_f32],
+    ) {
+        let [batch, channels, ..] = dims;
+        let labels = (0..batch * size[0] * size[1]).map(|index| index * step % (channels + 1));
+        let labels: Vec<i64> = labels
+            .map(|label| i64::try_from(label).expect("labels are small"))
+            .collect();
+        let labels = TensorData::new(labels, [batch, size[0], size[1]]);
+        let weights = || noise(channels, step).iter().map(|value| value.max(0.0)).collect();
+        let settings = CrossEntropy {
+            class_weights: weigh.then(weights),
+            label_smoothing,
+            ..CrossEntropy::new(i64::try_from(channels).expect("channels are few"))
+        };
+        let compute = |leaves: &[Tensor<1>]| {
+            let logits = map(&leaves[0], dims, order) * 3.0;
+            let labels = Tensor::<3, Int>::from_data(labels.clone(), &logits.device());
+            settings.forward_resized(logits, labels) * 5.0
         };
         Step { lengths: &[dims.iter().product()], compute: &compute }.check()?;
     }
