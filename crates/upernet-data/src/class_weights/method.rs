@@ -7,8 +7,8 @@ use crate::Error;
 
 /// How the weights of classes in the loss are found.
 ///
-/// In a config file: `"uniform"`, `"inverse_frequency"`, `"median_frequency"`, `"enet"`, or a list with
-/// one number for each class.
+/// In a config file: `"uniform"` (or `"none"`), `"inverse_frequency"`, `"median_frequency"`, `"enet"` (or
+/// `"auto"`), or a list with one number for each class.
 ///
 /// A class that no pixel has gets weight 1, as without weights: all formulas here would give it the
 /// largest weight of all or divide by zero, and with weight 0 it would silently never be learned if it
@@ -23,10 +23,10 @@ pub enum ClassWeights {
     InverseFrequency,
     /// Median frequency balancing: median of all frequencies / frequency of the class, where a frequency
     /// is the share of the class in the images that hold it. Eigen and Fergus 2015,
-    /// <https://arxiv.org/abs/1411.4734>, section 6.3.2; the classes of `SegNet` are weighted so.
+    /// <https://arxiv.org/abs/1411.4734>; `SegNet` was trained so. Pixels are summed over the dataset first.
     MedianFrequency,
     /// 1 / ln(1.02 + share of the class in all labelled pixels), which lies between 1.4 and 50.5. Paszke
-    /// and others 2016 (`ENet`), <https://arxiv.org/abs/1606.02147>, section 5.2.
+    /// and others 2016 (`ENet`), <https://arxiv.org/abs/1606.02147>. The weights of `"auto"`, being bounded.
     Enet,
     /// These weights, by id.
     Given(Vec<f32>),

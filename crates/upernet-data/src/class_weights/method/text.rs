@@ -14,6 +14,12 @@ const METHODS: [(&str, ClassWeights); 4] = [
     ("enet", ClassWeights::Enet),
 ];
 
+/// Further names under which methods are read, not written.
+const OTHER_NAMES: [(&str, ClassWeights); 2] = [
+    ("none", ClassWeights::Uniform),
+    ("auto", ClassWeights::Enet),
+];
+
 /// Most weights of a list: one for each label that fits 16 bits.
 const MOST_WEIGHTS: usize = 1 << 16;
 
@@ -53,6 +59,7 @@ impl<'de> de::Visitor<'de> for NameOrList {
     fn visit_str<E: de::Error>(self, name: &str) -> Result<ClassWeights, E> {
         METHODS
             .into_iter()
+            .chain(OTHER_NAMES)
             .find(|(known, _)| *known == name)
             .map(|(_, method)| method)
             .ok_or_else(|| E::invalid_value(de::Unexpected::Str(name), &self))
@@ -86,6 +93,8 @@ mod tests {
             ("\"inverse_frequency\"", ClassWeights::InverseFrequency),
             ("\"median_frequency\"", ClassWeights::MedianFrequency),
             ("\"enet\"", ClassWeights::Enet),
+            ("\"none\"", ClassWeights::Uniform),
+            ("\"auto\"", ClassWeights::Enet),
             ("[0.5, 2]", ClassWeights::Given(vec![0.5, 2.0])),
         ] {
             let loss = Loss { class_weights };
