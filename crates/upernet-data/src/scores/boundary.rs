@@ -29,7 +29,9 @@ use crate::Error;
 ///
 /// Pixels whose truth is ignored decide nothing: they do not count, and they make no outline, neither in
 /// the truth nor in the prediction. So a prediction that is right wherever it counts scores 1, and the
-/// rim of an ignored region gives nothing away. Upstream's masks know no such pixels.
+/// rim of an ignored region gives nothing away. (Upstream's objects know no such pixels; its panoptic form
+/// leaves them out of the union too, but lets them make outlines in the truth, which a prediction cannot
+/// find.)
 ///
 /// ```
 /// use upernet_data::{pixels::LabelMap, scores::{AbsentClasses, BoundaryIou}};
@@ -90,8 +92,8 @@ impl BoundaryIou {
         })
     }
 
-    /// Makes outlines `ratio` diagonals wide. The paper has 0.02 for COCO and LVIS and 0.005 for the large
-    /// images of Cityscapes.
+    /// Makes outlines `ratio` diagonals wide. Upstream has 0.02 for COCO and LVIS and 0.005 for the
+    /// large images of Cityscapes.
     ///
     /// # Errors
     ///

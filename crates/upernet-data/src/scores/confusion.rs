@@ -1,6 +1,7 @@
 //! Pixels counted by true and predicted class.
 
 mod count;
+mod csv;
 
 use serde::{Deserialize, Serialize};
 use upernet_image::{IGNORE_LABEL, LabelMap};

@@ -134,3 +134,45 @@ pub(super) fn mean(scores: impl IntoIterator<Item = Option<f64>>) -> Option<f64>
         .fold((0.0, 0_u32), |(sum, count), score| (sum + score, count + 1));
     (count > 0).then(|| sum / f64::from(count))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conventions_in_a_config_file() {
+        let read = |text| toml::from_str::<Convention>(text);
+        assert_eq!(read("").unwrap(), Convention::default());
+        let convention = Convention {
+            absent_classes: AbsentClasses::Zero,
+            ignore_id: 0,
+            resolution: Resolution::Fixed([512, 1024]),
+        };
+        let text = "absent_classes = \"zero\"\nignore_id = 0\nresolution = { fixed = [512, 1024] }";
+        assert_eq!(read(text).unwrap(), convention);
+        let text = toml::to_string(&convention).unwrap();
+        assert_eq!(read(&text).unwrap(), convention);
+        for text in [
+            "absent_classes = \"nan\"",
+            "absent = \"zero\"",
+            "ignore_id = -1",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn matrices_leave_out_what_the_convention_does_not_count() {
+        let convention = Convention {
+            ignore_id: 3,
+            ..Convention::default()
+        };
+        assert_eq!(convention.matrix(2).unwrap().ignore_id(), 3);
+    }
+
+    #[test]
+    fn the_mean_of_nothing_is_nothing() {
+        assert_eq!(mean([None, Some(1.0), Some(0.0)]), Some(0.5));
+        assert_eq!(mean([None, None]), None);
+    }
+}
