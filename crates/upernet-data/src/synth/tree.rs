@@ -1,0 +1,232 @@
+//! Trees in leaf and bare ones, bushes and hedges.
+
+use super::{
+    camera::Place,
+    canvas::{Nearness, Point},
+    class::Class,
+    color::{Color, screen},
+    dice::Dice,
+    noise,
+    polygon::Polygon,
+    stage::{Sprite, Stage, Thing},
+};
+
+/// How a tree is clad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaves {
+    Dense,
+    Bare,
+}
+
+/// A tree or a bush; metres.
+#[derive(Clone, Debug)]
+pub(super) struct Tree {
+    place: Place,
+    height: f32,
+    /// Radius of the trunk, 0 for a bush.
+    trunk: f32,
+    leaves: Leaves,
+    color: Color,
+    bark: Color,
+    /// Clumps of leaves: centre `[right, up]`, half axes, salt.
+    clumps: Vec<(Point, [f32; 2], u32)>,
+    salt: u32,
+}
+
+/// The colours of leaves through the year.
+const LEAVES: [[f32; 3]; 8] = [
+    [74.0, 104.0, 42.0],
+    [58.0, 86.0, 42.0],
+    [96.0, 116.0, 52.0],
+    [48.0, 68.0, 40.0],
+    [112.0, 110.0, 50.0],
+    [128.0, 100.0, 52.0],
+    [104.0, 74.0, 50.0],
+    [84.0, 92.0, 68.0],
+];
+
+impl Tree {
+    /// Rolls the dice for a tree; `winter` is the chance that it is bare.
+    pub(super) fn roll(dice: &mut Dice, place: Place, winter: f32) -> Self {
+        let height = dice.between(4.5, 13.0);
+        let leaves = if dice.chance(winter) {
+            Leaves::Bare
+        } else {
+            Leaves::Dense
+        };
+        let stem = height * dice.between(0.2, 0.4);
+        let half = [height * dice.between(0.2, 0.38), 0.5 * (height - stem)];
+        let mut tree = Self::clad(dice, place, height, leaves);
+        tree.trunk = height * dice.between(0.014, 0.026);
+        tree.clumps = clumps(dice, [0.0, stem + half[1]], half, 9);
+        tree
+    }
+
+    /// Rolls the dice for a bush.
+    pub(super) fn bush(dice: &mut Dice, place: Place) -> Self {
+        let height = dice.between(0.8, 2.6);
+        let half = [height * dice.between(0.5, 1.3), 0.5 * height];
+        let mut tree = Self::clad(dice, place, height, Leaves::Dense);
+        tree.clumps = clumps(dice, [0.0, half[1] - 0.1], half, 6);
+        tree
+    }
+
+    fn clad(dice: &mut Dice, place: Place, height: f32, leaves: Leaves) -> Self {
+        let [red, green, blue] = dice.pick(&LEAVES);
+        let bark = dice.between(45.0, 95.0);
+        Self {
+            place,
+            height,
+            trunk: 0.0,
+            leaves,
+            color: screen(red, green, blue) * dice.about(0.5, 1.6),
+            bark: screen(bark + 8.0, bark, bark - 10.0),
+            clumps: Vec::new(),
+            salt: dice.salt(),
+        }
+    }
+
+    fn draw_trunk(&self, stage: &mut Stage, sprite: Sprite) {
+        let half = self.trunk.max(0.5 * stage.thin / sprite.scale);
+        let top = 0.62 * self.height;
+        let outline = sprite.outline(&[
+            [-1.25 * half, 0.0],
+            [-half, 0.12 * self.height],
+            [-0.75 * half, top],
+            [0.75 * half, top],
+            [half, 0.12 * self.height],
+            [1.25 * half, 0.0],
+        ]);
+        let (light, bark, depth) = (stage.light, self.bark, sprite.depth);
+        stage.paint(Class::Tree, &outline, depth, move |[x, y]: Point| {
+            let right = (x - sprite.base[0]) / sprite.scale;
+            let up = (sprite.base[1] - y) / sprite.scale;
+            let rough = noise::rough(14.0 * right, 3.0 * up) - 0.5;
+            light.through_air(bark * (1.0 + rough) * light.on_round(right / half), depth)
+        });
+    }
+
+    fn draw_dense(&self, stage: &mut Stage, sprite: Sprite) {
+        let (light, color, depth) = (stage.light, self.color, sprite.depth);
+        let shift = (self.salt & 63) as f32;
+        for &(center, half, salt) in &self.clumps {
+            let middle = sprite.at(center);
+            let size = half.map(|value| value * sprite.scale);
+            let id = stage.canvas.solid(Class::Tree, move |[x, y]: Point| {
+                let aside = (x - middle[0]) / size[0];
+                let up = (middle[1] - y) / size[1];
+                let [u, v] = [
+                    (x - sprite.base[0]) / sprite.scale,
+                    (sprite.base[1] - y) / sprite.scale,
+                ];
+                let lumps = noise::rough(1.7 * u + shift, 1.7 * v) - 0.5;
+                let fine = noise::smooth(9.0 * u, 9.0 * v + shift) - 0.5;
+                let fine = fine * noise::visible(0.12, 1.0 / sprite.scale);
+                let falling = light.on([0.6 * aside, 0.25 + 0.5 * up, -0.55]);
+                let shade = (0.75 + 0.3 * up + 1.3 * lumps + 1.1 * fine).max(0.06);
+                light.through_air(color * shade * falling, depth)
+            });
+            let outline = Polygon::blob(middle, size, 0.22, salt);
+            stage.canvas.fill(id, &outline, Nearness::at_depth(depth));
+        }
+    }
+
+    fn draw_bare(&self, stage: &mut Stage, sprite: Sprite) {
+        let (light, bark, depth) = (stage.light, self.bark, sprite.depth);
+        let shift = (self.salt & 63) as f32;
+        let stem = 0.25 * self.height;
+        let id = stage.canvas.veil(Class::Tree, move |[x, y]: Point| {
+            let right = (x - sprite.base[0]) / sprite.scale;
+            let up = (sprite.base[1] - y) / sprite.scale - stem;
+            // Branches fan out from the top of the stem and bend by noise.
+            let away = (right * right + up * up).sqrt().max(0.2);
+            let bent = right / away + 0.16 * noise::smooth(0.9 * right + shift, 0.9 * up);
+            let fan = |count: f32, wave: f32| {
+                let wobble = 0.5 * noise::smooth(wave * right, wave * up + shift);
+                (noise::fraction(count * (bent + 0.1 * wobble) + wobble) - 0.5).abs() * 2.0 * away
+                    / count
+            };
+            let branch = noise::step(0.16, 0.04, fan(7.0, 0.7));
+            let twig = noise::step(0.09, 0.02, fan(17.0, 1.6));
+            let veil = 0.25 + 0.3 * noise::rough(2.2 * right, 2.2 * up + shift);
+            let cover = veil.max(branch).max(0.8 * twig);
+            (
+                light.through_air(bark * 0.8 * light.on([0.0, 0.3, -0.8]), depth),
+                cover,
+            )
+        });
+        for &(center, half, salt) in &self.clumps {
+            let size = half.map(|value| value * sprite.scale);
+            let outline = Polygon::blob(sprite.at(center), size, 0.3, salt);
+            stage.canvas.fill(id, &outline, Nearness::at_depth(depth));
+        }
+    }
+}
+
+/// Clumps that fill an ellipse, the lowest first.
+fn clumps(
+    dice: &mut Dice,
+    center: Point,
+    half: [f32; 2],
+    count: usize,
+) -> Vec<(Point, [f32; 2], u32)> {
+    let mut found = vec![(center, half.map(|value| 0.8 * value), dice.salt())];
+    for _ in 0..count {
+        let [cos, sin] = dice.direction(8.0);
+        let out = dice.between(0.3, 0.75);
+        let size = dice.between(0.3, 0.5);
+        let middle = [
+            center[0] + out * half[0] * sin,
+            center[1] + out * half[1] * cos,
+        ];
+        found.push((middle, half.map(|value| size * value), dice.salt()));
+    }
+    found[1..].sort_by(|a, b| a.0[1].total_cmp(&b.0[1]));
+    found
+}
+
+impl Thing for Tree {
+    fn draw(&self, stage: &mut Stage) {
+        let Some(sprite) = stage.sprite(self.place) else {
+            return;
+        };
+        match self.leaves {
+            Leaves::Dense => {
+                if self.trunk > 0.0 {
+                    self.draw_trunk(stage, sprite);
+                }
+                self.draw_dense(stage, sprite);
+            }
+            Leaves::Bare => {
+                self.draw_bare(stage, sprite);
+                self.draw_trunk(stage, sprite);
+            }
+        }
+    }
+
+    fn shade(&self, stage: &mut Stage) {
+        let half = if self.trunk > 0.0 {
+            self.trunk
+        } else {
+            0.4 * self.height
+        };
+        stage.cast(self.place, [half, self.height]);
+        let [right, _, depth] = stage.camera.view(self.place);
+        let [across, away] = stage.light.shadow().map(|reach| 0.7 * reach * self.height);
+        if stage.light.sun.luminance() == 0.0 || depth + away < 1.5 {
+            return;
+        }
+        let share = stage.light.in_shadow();
+        for &([aside, _], half, salt) in self.clumps.iter().skip(1) {
+            let place = [
+                right + across + 1.3 * aside,
+                -stage.camera.height,
+                depth + away,
+            ];
+            let center = stage.camera.project(place);
+            let wide = half[0] * stage.camera.scale(depth + away);
+            let dapple = Polygon::blob(center, [wide, 0.25 * wide], 0.4, salt);
+            stage.canvas.darken(&dapple, 0.5 * (1.0 + share));
+        }
+    }
+}
