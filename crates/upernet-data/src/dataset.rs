@@ -5,17 +5,27 @@
 //! the folder (`label_map.toml`, `id2label.json`), or the official one of a well-known dataset.
 //!
 //! Masks are PNG (indexed, grey or RGB), BMP or TIFF; the palette of an indexed one is not looked up.
+//! Polygons and runs, of COCO and Labelme, are painted small over large: a pixel belongs to a polygon if
+//! its centre does.
 
 mod ade20k;
+mod annotation;
+mod cityscapes;
 mod classes;
+mod coco;
 mod files;
 mod label_mapping;
 mod label_table;
+mod labelme;
 mod layout;
 mod mask;
 mod options;
 mod paired_folders;
 mod pairs;
+mod pascal_voc;
+mod photos;
+mod polygon;
+mod shapes;
 mod split;
 mod split_files;
 
@@ -154,7 +164,7 @@ impl Dataset {
     /// # Errors
     ///
     /// Returns an error if there is no such split, it has no photo, or (unless the options say to skip
-    /// them) one of its photos has no mask.
+    /// them) a photo has no mask or a mask no photo.
     pub fn split(&self, name: &str) -> Result<Split, Error> {
         let path = || self.layout.root.clone();
         let Some(found) = self.splits.iter().find(|split| split.name == name) else {
@@ -164,17 +174,8 @@ impl Dataset {
                 problem: format!("there is no split \"{name}\"; there are: {names}"),
             });
         };
-        if let (Some(image), Unpaired::Refuse) =
-            (found.pairs.lonely_images.first(), self.options.unpaired)
-        {
-            let others = found.pairs.lonely_images.len() - 1;
-            return Err(Error::Invalid {
-                path: image.clone(),
-                problem: format!(
-                    "the photo has no mask (as have {others} others); add the mask, remove the photo, or set \
-                     unpaired to skip"
-                ),
-            });
+        if self.options.unpaired == Unpaired::Refuse {
+            found.pairs.complete()?;
         }
         if found.pairs.entries.is_empty() {
             return Err(Error::Invalid {

@@ -9,7 +9,6 @@ use rayon::prelude::*;
 use upernet_image::{ADE20K, IGNORE_LABEL};
 
 use super::mask::RawMask;
-use super::pairs::Annotation;
 use super::{Contents, DatasetOptions, LabelTable, LabelTarget, Official};
 use crate::Error;
 
@@ -44,10 +43,7 @@ pub(super) fn official(
     let looked_into: Vec<_> = entries().step_by(step).collect();
     let reduced = looked_into
         .par_iter()
-        .map(|entry| {
-            let Annotation::Mask(path) = &entry.annotation;
-            is_reduced(path, options)
-        })
+        .map(|entry| is_reduced(entry.annotation.path(), options))
         .collect::<Result<Vec<bool>, Error>>()?;
     let classes = ADE20K.iter().map(|class| class.name.to_owned()).collect();
     if reduced.contains(&true) {

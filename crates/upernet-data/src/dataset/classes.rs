@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use upernet_image::IGNORE_LABEL;
 
+use super::annotation::Annotation;
 use super::label_mapping::ranges;
 use super::label_table::read_id2label;
-use super::mask::RawMask;
-use super::pairs::{Annotation, Entry};
-use super::{Contents, DatasetOptions, LabelMapping, LabelTable, LabelTarget};
+use super::mask::{NO_COLORS, RawMask};
+use super::pairs::Entry;
+use super::{Contents, DatasetOptions, LabelMapping, LabelTable, LabelTarget, coco, labelme};
 use crate::Error;
 
 /// Names of the classes and how they are found in the files.
@@ -189,6 +190,12 @@ fn scanned_table(
         .iter()
         .flat_map(|split| &split.pairs.entries)
         .collect();
+    if entries
+        .iter()
+        .any(|entry| matches!(entry.annotation, Annotation::Labelme(_)))
+    {
+        return named_shapes(&entries);
+    }
     let ids = scan(&entries, options)?;
     let classes: Vec<usize> = ids
         .iter()
@@ -224,16 +231,18 @@ fn scanned_table(
     ))
 }
 
+/// Returns the ids of all masks, in order.
 fn scan(entries: &[&Entry], options: &DatasetOptions) -> Result<Vec<usize>, Error> {
     const IDS: usize = 1 << 16;
     let seen = entries
         .par_iter()
         .try_fold(Vec::new, |mut seen: Vec<bool>, entry| {
-            let Annotation::Mask(path) = &entry.annotation;
+            let path = entry.annotation.path();
             let RawMask::Ids(labels) = RawMask::read(path, &options.limits)? else {
+                let problem = NO_COLORS.to_owned();
                 return Err(Error::Invalid {
-                    path: path.clone(),
-                    problem: super::mask::NO_COLORS.to_owned(),
+                    path: path.to_path_buf(),
+                    problem,
                 });
             };
             seen.resize(IDS, false);
@@ -249,10 +258,33 @@ fn scan(entries: &[&Entry], options: &DatasetOptions) -> Result<Vec<usize>, Erro
             }
             Ok(some)
         })?;
-    Ok(seen
-        .into_iter()
-        .enumerate()
-        .filter(|&(_, seen)| seen)
-        .map(|(id, _)| id)
-        .collect())
+    let ids = seen.into_iter().enumerate().filter(|&(_, seen)| seen);
+    Ok(ids.map(|(id, _)| id).collect())
+}
+
+/// Takes the labels of all polygons as classes, by name, with a background before them.
+fn named_shapes(entries: &[&Entry]) -> Result<Source, Error> {
+    let names = entries
+        .par_iter()
+        .map(|entry| labelme::read_names(entry.annotation.path()))
+        .try_reduce(Vec::new, |mut some, others| {
+            some.extend(others);
+            some.sort_unstable();
+            some.dedup();
+            Ok(some)
+        })?;
+    let classes = coco::with_background(
+        names
+            .into_iter()
+            .filter(|name| name != "__ignore__")
+            .collect(),
+    );
+    let table = LabelTable {
+        classes,
+        ..LabelTable::default()
+    };
+    Ok(Source::new(
+        table,
+        &format!("labels of the shapes in {} files", entries.len()),
+    ))
 }

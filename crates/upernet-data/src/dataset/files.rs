@@ -116,6 +116,16 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
         .map_or_else(|| text.clone(), str::to_owned))
 }
 
+/// Returns how a file begins, for a look at what it is.
+pub(crate) fn peek(path: &Path) -> Result<String, Error> {
+    const BYTES: u64 = 4096;
+    let failed = |cause: io::Error| read_error(path, cause);
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// Reads a file whole, but never more than `most` bytes.
 pub(crate) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let failed = |cause: io::Error| read_error(path, cause);

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::files::{direct_files, subfolders};
-use super::{Contents, DatasetOptions, ade20k, paired_folders};
+use super::{
+    Contents, DatasetOptions, ade20k, cityscapes, coco, labelme, paired_folders, pascal_voc,
+};
 use crate::Error;
 
 /// A way in which datasets are laid out in folders.
@@ -18,10 +20,29 @@ pub enum LayoutKind {
     PairedFolders,
     /// `images/training` and `annotations/training`, as ADE20K has them.
     Ade20k,
+    /// `leftImg8bit` and `gtFine`.
+    Cityscapes,
+    /// `JPEGImages` and `SegmentationClass`, splits in `ImageSets/Segmentation`.
+    PascalVoc,
+    /// The same with a `labelmap.txt`, as CVAT exports it.
+    Cvat,
+    /// Polygons and runs of all photos in one JSON file.
+    Coco,
+    /// Polygons in a JSON file for each photo.
+    Labelme,
 }
 
 impl LayoutKind {
-    const ALL: [Self; 2] = [Self::PairedFolders, Self::Ade20k];
+    /// All layouts.
+    pub const ALL: [Self; 7] = [
+        Self::PairedFolders,
+        Self::Ade20k,
+        Self::Cityscapes,
+        Self::PascalVoc,
+        Self::Cvat,
+        Self::Coco,
+        Self::Labelme,
+    ];
 
     /// The layout's name in options.
     #[must_use]
@@ -29,6 +50,11 @@ impl LayoutKind {
         match self {
             Self::PairedFolders => "paired-folders",
             Self::Ade20k => "ade20k",
+            Self::Cityscapes => "cityscapes",
+            Self::PascalVoc => "pascal-voc",
+            Self::Cvat => "cvat",
+            Self::Coco => "coco",
+            Self::Labelme => "labelme",
         }
     }
 
@@ -37,6 +63,11 @@ impl LayoutKind {
         match self {
             Self::PairedFolders => paired_folders::detect(root, options),
             Self::Ade20k => paired_folders::detect_ade20k(root),
+            Self::Cityscapes => cityscapes::detect(root, options),
+            Self::PascalVoc => pascal_voc::detect(root, options),
+            Self::Cvat => pascal_voc::detect_cvat(root, options),
+            Self::Coco => coco::detect(root, options),
+            Self::Labelme => labelme::detect(root, options),
         }
     }
 
@@ -45,6 +76,11 @@ impl LayoutKind {
         match self {
             Self::PairedFolders => "images/ with masks/, annotations/ or labels/",
             Self::Ade20k => "images/training with annotations/training",
+            Self::Cityscapes => "leftImg8bit/ with gtFine/",
+            Self::PascalVoc => "JPEGImages/ with SegmentationClass/",
+            Self::Cvat => "labelmap.txt, JPEGImages/ and SegmentationClass/",
+            Self::Coco => "photos and a JSON file of images, annotations and categories",
+            Self::Labelme => "photos and a JSON file of shapes for each",
         }
     }
 
@@ -56,6 +92,11 @@ impl LayoutKind {
                 contents.official = ade20k::official(&contents, options)?;
                 Ok(contents)
             }
+            Self::Cityscapes => cityscapes::read(root, options),
+            Self::PascalVoc => pascal_voc::read(root, options),
+            Self::Cvat => pascal_voc::read_cvat(root, options),
+            Self::Coco => coco::read(root, options),
+            Self::Labelme => labelme::read(root, options),
         }
     }
 }

@@ -46,18 +46,18 @@ pub struct DatasetOptions {
     pub class_names: Vec<String>,
     /// Ids in the masks to be ignored, beside 255.
     pub ignore: Vec<u16>,
-    /// What to do about photos without a mask.
+    /// What to do about photos without a mask and masks without a photo.
     pub unpaired: Unpaired,
     /// What a file may make the reader allocate.
     #[serde(skip)]
     pub limits: DecodeLimits,
 }
 
-/// What to do about photos without a mask.
+/// What to do about photos without a mask and masks without a photo.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unpaired {
-    /// Opening their split is an error that names the first one.
+    /// Opening their split is an error that names the first one, and how many there are.
     #[default]
     Refuse,
     /// They are left out.

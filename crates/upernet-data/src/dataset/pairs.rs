@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::annotation::Annotation;
 use super::files::Listing;
 use crate::Error;
 
@@ -15,27 +16,54 @@ pub(crate) struct Entry {
     pub(crate) annotation: Annotation,
 }
 
-/// Where the labels of a photo are.
-#[derive(Clone, Debug)]
-pub(crate) enum Annotation {
-    Mask(PathBuf),
-}
-
-impl Annotation {
-    /// The file to name in messages.
-    pub(crate) fn path(&self) -> &Path {
-        match self {
-            Self::Mask(path) => path,
-        }
-    }
-}
-
 /// Photos of one split with their masks, and what is left over.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pairs {
     pub(crate) entries: Vec<Entry>,
     pub(crate) lonely_images: Vec<PathBuf>,
-    pub(crate) lonely_masks: Vec<PathBuf>,
+    pub(crate) lonely_labels: Vec<LonelyLabels>,
+}
+
+impl Pairs {
+    /// Refuses photos without labels and labels without photo.
+    pub(crate) fn complete(&self) -> Result<(), Error> {
+        if let Some(image) = self.lonely_images.first() {
+            let others = others(self.lonely_images.len());
+            return Err(Error::Invalid {
+                path: image.clone(),
+                problem: format!(
+                    "the photo has no mask{others}; add the mask, remove the photo, or set unpaired to skip"
+                ),
+            });
+        }
+        if let Some(LonelyLabels { file, photo }) = self.lonely_labels.first() {
+            let others = others(self.lonely_labels.len());
+            return Err(Error::Invalid {
+                path: file.clone(),
+                problem: format!(
+                    "there is no photo \"{photo}\" for these labels{others}; add the photo, remove the \
+                     labels, or set unpaired to skip"
+                ),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// How many there are beside the one that is named.
+fn others(count: usize) -> String {
+    match count {
+        0 | 1 => String::new(),
+        count => format!(" ({count} such)"),
+    }
+}
+
+/// Labels whose photo is not there.
+#[derive(Clone, Debug)]
+pub(crate) struct LonelyLabels {
+    pub(crate) file: PathBuf,
+    /// How the photo should be called.
+    pub(crate) photo: String,
 }
 
 /// What photos' and masks' names have beside what they share.
@@ -62,7 +90,10 @@ pub(crate) fn pair(images: &Listing, masks: &Listing, suffixes: &Suffixes) -> Re
             None => pairs.lonely_images.push(image),
         }
     }
-    pairs.lonely_masks = masks.into_values().collect();
+    pairs.lonely_labels = masks
+        .into_iter()
+        .map(|(photo, file)| LonelyLabels { file, photo })
+        .collect();
     Ok(pairs)
 }
 

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use upernet_image::{DecodeLimits, LabelMap, read_image};
 
 use super::LabelMapping;
-use super::mask::RawMask;
-use super::pairs::{Annotation, Entry};
+use super::pairs::Entry;
 use crate::{Error, Sample, SampleSource};
 
 /// One split of a dataset on disk: cheap to clone, samples are read when they are asked for.
@@ -57,11 +56,9 @@ impl Split {
     ///
     /// Panics if `index` is not below [`len`](SampleSource::len).
     pub fn read_labels(&self, index: usize) -> Result<LabelMap, Error> {
-        match &self.entries[index].annotation {
-            Annotation::Mask(path) => {
-                RawMask::read(path, &self.limits)?.classes(&self.mapping, path)
-            }
-        }
+        self.entries[index]
+            .annotation
+            .read(&self.mapping, &self.limits)
     }
 }
 

@@ -4,9 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use upernet_data::Error;
 use upernet_data::dataset::{self, Dataset, DatasetOptions};
 use upernet_data::pixels::image::{GrayImage, ImageBuffer, Luma, Rgb, RgbImage};
+use upernet_data::pixels::{LabelMap, Overwrite, Palette, write_label_png};
+use upernet_data::{Error, SampleSource};
+
+/// The labels of the first row of a sample.
+pub(crate) fn first_row(source: &dyn SampleSource, index: usize) -> Vec<u16> {
+    let labels = source.read(index).unwrap().labels;
+    labels.labels()[..labels.size()[1]].to_vec()
+}
 
 /// A folder that is gone after the test.
 pub(crate) struct Folder(TempDir);
@@ -54,6 +61,14 @@ impl Folder {
         let width = u32::try_from(row.len()).unwrap();
         let mask = ImageBuffer::from_fn(width, 2, |x, _| Luma([row[x as usize]]));
         mask.save(self.path(name)).unwrap();
+        self
+    }
+
+    /// An indexed mask with a palette, two rows of these ids.
+    pub(crate) fn indexed_mask(&self, name: &str, row: &[u16]) -> &Self {
+        let labels = LabelMap::new([2, row.len()], row.repeat(2)).unwrap();
+        let palette = Palette::generated(21);
+        write_label_png(self.path(name), &labels, &palette, Overwrite::Replace).unwrap();
         self
     }
 

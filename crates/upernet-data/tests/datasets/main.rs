@@ -5,5 +5,10 @@
 )]
 
 mod ade20k;
+mod cityscapes;
+mod coco;
 mod folder;
+mod label_maps;
+mod labelme;
 mod paired_folders;
+mod pascal_voc;

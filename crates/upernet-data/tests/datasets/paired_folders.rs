@@ -4,19 +4,13 @@ use rstest::rstest;
 use upernet_data::dataset::{DatasetOptions, LabelTable, Unpaired};
 use upernet_data::{SampleSource, check};
 
-use crate::folder::Folder;
+use crate::folder::{Folder, first_row};
 
 fn classes(num_classes: usize) -> DatasetOptions {
     DatasetOptions {
         num_classes: Some(num_classes),
         ..DatasetOptions::default()
     }
-}
-
-/// The labels of the first row of a sample.
-fn row(source: &dyn SampleSource, index: usize) -> Vec<u16> {
-    let labels = source.read(index).unwrap().labels;
-    labels.labels()[..labels.size()[1]].to_vec()
 }
 
 #[rstest]
@@ -51,7 +45,7 @@ fn flat_folders_are_one_split(#[case] images: &str, #[case] masks: &str) {
     );
     let split = dataset.split("all").unwrap();
     assert_eq!([split.name(0), split.name(1)], ["a", "b"]);
-    assert_eq!(row(&split, 0), [0, 1, 255]);
+    assert_eq!(first_row(&split, 0), [0, 1, 255]);
     assert_eq!(check::histogram(&split).unwrap(), [4, 4]);
 }
 
@@ -76,7 +70,7 @@ fn splits_are_folders_below_or_above() {
         assert_eq!(dataset.splits(), ["train", "val"]);
         let split = dataset.split("train").unwrap();
         assert_eq!((split.len(), split.name(0)), (1, "city/a".to_owned()));
-        assert_eq!(row(&split, 0), [0, 1]);
+        assert_eq!(first_row(&split, 0), [0, 1]);
         let message = folder.message(&dataset.split("test").unwrap_err());
         assert_eq!(
             message,
@@ -109,7 +103,7 @@ fn sixteen_bits_and_tiff_are_read() {
     );
     let split = dataset.split("all").unwrap();
     assert_eq!(
-        [0, 1, 2].map(|index| row(&split, index)),
+        [0, 1, 2].map(|index| first_row(&split, index)),
         [[0, 2, 255], [1, 2, 0], [1, 1, 0]]
     );
 }
@@ -147,7 +141,7 @@ fn colours_need_a_map() {
         LabelTable::from_toml("colors = {'9,9,9' = 0, '1,2,3' = 1, '0,0,0' = 'ignore'}").unwrap(),
     );
     assert_eq!(
-        row(&folder.open(&options).split("all").unwrap(), 0),
+        first_row(&folder.open(&options).split("all").unwrap(), 0),
         [0, 1, 255]
     );
 }
@@ -169,7 +163,7 @@ fn ids_that_are_no_classes_are_named() {
         ..classes(2)
     };
     assert_eq!(
-        row(&folder.open(&ignoring).split("all").unwrap(), 0),
+        first_row(&folder.open(&ignoring).split("all").unwrap(), 0),
         [0, 1, 255]
     );
     assert_eq!(
@@ -192,7 +186,7 @@ fn zero_and_255_alone_are_not_guessed() {
     );
     folder.text("label_map.toml", "[ids]\n0 = 0\n255 = 1\n");
     assert_eq!(
-        row(&folder.open_plain().split("all").unwrap(), 0),
+        first_row(&folder.open_plain().split("all").unwrap(), 0),
         [0, 1, 1]
     );
 }
@@ -209,7 +203,7 @@ fn photos_without_mask_are_refused_or_skipped() {
     let message = folder.message(&folder.open_plain().split("all").unwrap_err());
     assert_eq!(
         message,
-        "images/b.png: the photo has no mask (as have 1 others); add the mask, remove the photo, or set unpaired to skip"
+        "images/b.png: the photo has no mask (2 such); add the mask, remove the photo, or set unpaired to skip"
     );
     let skipping = DatasetOptions {
         unpaired: Unpaired::Skip,
@@ -276,7 +270,10 @@ fn a_second_mask_folder_is_ambiguous() {
         masks: Some("labels".into()),
         ..DatasetOptions::default()
     };
-    assert_eq!(row(&folder.open(&chosen).split("all").unwrap(), 0), [1, 0]);
+    assert_eq!(
+        first_row(&folder.open(&chosen).split("all").unwrap(), 0),
+        [1, 0]
+    );
 }
 
 #[test]
