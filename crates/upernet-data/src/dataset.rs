@@ -25,6 +25,7 @@ mod pairs;
 mod pascal_voc;
 mod photos;
 mod polygon;
+mod scan;
 mod shapes;
 mod split;
 mod split_files;
@@ -40,7 +41,7 @@ pub use split::Split;
 
 use crate::Error;
 use classes::Classes;
-use pairs::Pairs;
+use pairs::{Entry, Pairs};
 
 /// A dataset in a folder.
 #[derive(Clone, Debug)]
@@ -57,6 +58,13 @@ pub struct Dataset {
 pub(crate) struct Contents {
     pub(crate) splits: Vec<SplitFiles>,
     pub(crate) official: Option<Official>,
+}
+
+impl Contents {
+    /// All photos with labels.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.splits.iter().flat_map(|split| &split.pairs.entries)
+    }
 }
 
 /// The table that a well-known dataset is read with.

@@ -25,12 +25,7 @@ pub(super) fn official(
     contents: &Contents,
     options: &DatasetOptions,
 ) -> Result<Option<Official>, Error> {
-    let entries = || {
-        contents
-            .splits
-            .iter()
-            .flat_map(|split| &split.pairs.entries)
-    };
+    let entries = || contents.entries();
     let is_named_so = |name: &str| {
         name.rsplit('/')
             .next()

@@ -2,15 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
 use upernet_image::IGNORE_LABEL;
 
-use super::annotation::Annotation;
-use super::label_mapping::ranges;
 use super::label_table::read_id2label;
-use super::mask::{NO_COLORS, RawMask};
-use super::pairs::Entry;
-use super::{Contents, DatasetOptions, LabelMapping, LabelTable, LabelTarget, coco, labelme};
+use super::{Contents, DatasetOptions, LabelMapping, LabelTable, LabelTarget, scan};
 use crate::Error;
 
 /// Names of the classes and how they are found in the files.
@@ -20,15 +15,15 @@ pub(crate) struct Classes {
     pub(crate) mapping: LabelMapping,
 }
 
-/// Where a table is from.
-struct Source {
+/// A table and where it is from.
+pub(super) struct Source {
     table: LabelTable,
     origin: String,
     path: Option<PathBuf>,
 }
 
 impl Source {
-    fn new(table: LabelTable, origin: &str) -> Self {
+    pub(super) fn new(table: LabelTable, origin: &str) -> Self {
         Self {
             table,
             origin: origin.to_owned(),
@@ -54,7 +49,7 @@ pub(crate) fn settle(
                     "as the options num_classes and class_names say",
                 )
             }
-            None => scanned_table(root, contents, options)?,
+            None => scan::table(root, contents, options)?,
         },
     };
     source.table.ignore.extend(&options.ignore);
@@ -177,114 +172,4 @@ fn names(table: &LabelTable, options: &DatasetOptions) -> Result<Vec<String>, Er
         .into_iter()
         .find(|names| !names.is_empty());
     Ok(named.cloned().unwrap_or_else(numbered))
-}
-
-/// Counts the classes by looking into every mask, which only serves if the ids are 0, 1, 2, ...
-fn scanned_table(
-    root: &Path,
-    contents: &Contents,
-    options: &DatasetOptions,
-) -> Result<Source, Error> {
-    let entries: Vec<&Entry> = contents
-        .splits
-        .iter()
-        .flat_map(|split| &split.pairs.entries)
-        .collect();
-    if entries
-        .iter()
-        .any(|entry| matches!(entry.annotation, Annotation::Labelme(_)))
-    {
-        return named_shapes(&entries);
-    }
-    let ids = scan(&entries, options)?;
-    let classes: Vec<usize> = ids
-        .iter()
-        .copied()
-        .filter(|id| {
-            *id != usize::from(IGNORE_LABEL)
-                && !options
-                    .ignore
-                    .iter()
-                    .any(|&ignored| usize::from(ignored) == *id)
-        })
-        .collect();
-    let fits = classes
-        .last()
-        .is_some_and(|last| *last + 1 == classes.len());
-    if !fits || (classes == [0] && ids.len() > 1) {
-        return Err(Error::Invalid {
-            path: root.to_path_buf(),
-            problem: format!(
-                "the masks hold the ids {}, which are not 0, 1, 2, ... with 255 for ignore; say in \
-                 label_map.toml what they mean, or set num_classes",
-                ranges(ids)
-            ),
-        });
-    }
-    let table = LabelTable {
-        classes: (0..classes.len()).map(|id| format!("class_{id}")).collect(),
-        ..LabelTable::default()
-    };
-    Ok(Source::new(
-        table,
-        &format!("counted in {} masks", entries.len()),
-    ))
-}
-
-/// Returns the ids of all masks, in order.
-fn scan(entries: &[&Entry], options: &DatasetOptions) -> Result<Vec<usize>, Error> {
-    const IDS: usize = 1 << 16;
-    let seen = entries
-        .par_iter()
-        .try_fold(Vec::new, |mut seen: Vec<bool>, entry| {
-            let path = entry.annotation.path();
-            let RawMask::Ids(labels) = RawMask::read(path, &options.limits)? else {
-                let problem = NO_COLORS.to_owned();
-                return Err(Error::Invalid {
-                    path: path.to_path_buf(),
-                    problem,
-                });
-            };
-            seen.resize(IDS, false);
-            for &label in labels.labels() {
-                seen[usize::from(label)] = true;
-            }
-            Ok(seen)
-        })
-        .try_reduce(Vec::new, |mut some, others| {
-            some.resize(IDS, false);
-            for (id, seen) in others.into_iter().enumerate() {
-                some[id] |= seen;
-            }
-            Ok(some)
-        })?;
-    let ids = seen.into_iter().enumerate().filter(|&(_, seen)| seen);
-    Ok(ids.map(|(id, _)| id).collect())
-}
-
-/// Takes the labels of all polygons as classes, by name, with a background before them.
-fn named_shapes(entries: &[&Entry]) -> Result<Source, Error> {
-    let names = entries
-        .par_iter()
-        .map(|entry| labelme::read_names(entry.annotation.path()))
-        .try_reduce(Vec::new, |mut some, others| {
-            some.extend(others);
-            some.sort_unstable();
-            some.dedup();
-            Ok(some)
-        })?;
-    let classes = coco::with_background(
-        names
-            .into_iter()
-            .filter(|name| name != "__ignore__")
-            .collect(),
-    );
-    let table = LabelTable {
-        classes,
-        ..LabelTable::default()
-    };
-    Ok(Source::new(
-        table,
-        &format!("labels of the shapes in {} files", entries.len()),
-    ))
 }

@@ -13,8 +13,12 @@ fn folder() -> Folder {
     folder
 }
 
-fn table(toml: &str) -> Option<LabelTable> {
-    Some(LabelTable::from_toml(toml).unwrap())
+fn mapped(toml: &str) -> DatasetOptions {
+    let label_map = Some(LabelTable::from_toml(toml).unwrap());
+    DatasetOptions {
+        label_map,
+        ..DatasetOptions::default()
+    }
 }
 
 #[test]
@@ -29,10 +33,7 @@ fn the_options_come_first_then_the_folders_map_then_its_names() {
     let dataset = folder.open_plain();
     assert_eq!(dataset.class_names(), ["x", "y"]);
     assert_eq!(first_row(&dataset.split("all").unwrap(), 0), [1, 0, 255]);
-    let options = DatasetOptions {
-        label_map: table("ids = {0 = 0, 1 = 0, 2 = 0}"),
-        ..DatasetOptions::default()
-    };
+    let options = mapped("ids = {0 = 0, 1 = 0, 2 = 0}");
     assert_eq!(
         first_row(&folder.open(&options).split("all").unwrap(), 0),
         [0, 0, 0]
