@@ -138,14 +138,13 @@ impl Augmentation {
         Ok(())
     }
 
-    /// The size of every outcome, if it is the same for all photos.
-    ///
-    /// A smaller photo stays smaller without [`Pad`], and a larger one larger without [`RandomCrop`].
+    /// The size of every outcome, `[height, width]` in pixels, if it is the same for all photos: that of
+    /// [`RandomCrop`], with [`Pad`] to at least as much.
     #[must_use]
     pub fn output_size(&self) -> Option<[usize; 2]> {
         let crop = self.random_crop.as_ref()?.size;
         let padded = self.pad.as_ref()?.size.unwrap_or(crop);
-        Some([crop[0].max(padded[0]), crop[1].max(padded[1])])
+        (padded[0] >= crop[0] && padded[1] >= crop[1]).then_some(padded)
     }
 
     /// Transforms a sample; equal numbers from `random` give equal bytes.
@@ -210,3 +209,6 @@ fn size_of(sample: &Sample) -> Result<[usize; 2], Error> {
     }
     Ok(size)
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,15 +60,14 @@ impl View {
                 self.sample_labels(labels, window),
             )?);
         };
-        // A turned pixel's centre falls into one pixel of the resized photo, whose label it takes.
-        let whole = self.whole();
-        let rows = nearest(self.source[0], self.resized[0], whole.rows());
-        let columns = nearest(self.source[1], self.resized[1], whole.columns());
+        let [height, width] = self.source;
+        let [down, along] = [0, 1].map(|axis| self.source[axis] as f64 / self.resized[axis] as f64);
         let pixels = labels.labels();
         let mut turned = Vec::with_capacity(window.height * window.width);
         rotation.for_each(window, |place| {
             turned.push(place.map_or(IGNORE_LABEL, |[y, x]| {
-                pixels[rows[floor(y)] * self.source[1] + columns[floor(x)]]
+                let (row, column) = (floor(y * down), floor(x * along));
+                pixels[row.min(height - 1) * width + column.min(width - 1)]
             }));
         });
         Ok(LabelMap::new([window.height, window.width], turned)?)

@@ -12,6 +12,12 @@ pub(super) struct ColorChange {
     pub hue: Option<f32>,
 }
 
+/// Pixels that are computed side by side.
+const LANES: usize = 16;
+
+/// Samples of some pixels: red, green and blue.
+type Planes = [[f32; LANES]; 3];
+
 impl ColorChange {
     /// Changes pixels, red first.
     pub(super) fn apply(self, pixels: &mut [[u8; 3]]) {
@@ -19,71 +25,86 @@ impl ColorChange {
         match self.hue {
             Some(steps) => {
                 let turn = (steps / 30.0).rem_euclid(6.0);
-                for pixel in pixels {
-                    *pixel = turned(*pixel, factor, turn);
-                }
+                for_each_chunk(pixels, |planes| turn_hue(planes, factor, turn));
             }
             None if self.saturation.is_some() => {
-                for pixel in pixels {
-                    *pixel = saturated(*pixel, factor);
-                }
+                for_each_chunk(pixels, |planes| saturate(planes, factor));
             }
             None => {}
         }
     }
 }
 
+/// Takes pixels apart into planes, which the compiler makes vectors of, and puts them together again.
+fn for_each_chunk(pixels: &mut [[u8; 3]], change: impl Fn(&mut Planes)) {
+    let (chunks, rest) = pixels.as_chunks_mut::<LANES>();
+    for chunk in chunks {
+        change_chunk(chunk, &change);
+    }
+    let mut last = [[0; 3]; LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    change_chunk(&mut last, &change);
+    rest.copy_from_slice(&last[..rest.len()]);
+}
+
+fn change_chunk(pixels: &mut [[u8; 3]; LANES], change: impl Fn(&mut Planes)) {
+    let mut planes = [0, 1, 2].map(|channel| pixels.map(|pixel| f32::from(pixel[channel])));
+    change(&mut planes);
+    for (channel, plane) in planes.into_iter().enumerate() {
+        for (pixel, sample) in pixels.iter_mut().zip(plane) {
+            pixel[channel] = to_byte(sample);
+        }
+    }
+}
+
 /// Multiplies the saturation; hue and value stay.
-fn saturated(pixel: [u8; 3], factor: f32) -> [u8; 3] {
-    let [value, chroma] = value_and_chroma(pixel);
-    // Grey has no saturation to multiply; the quotient only has to be finite.
-    let factor = factor.min(value / chroma.max(1.0));
-    pixel.map(|sample| to_byte(value - (value - f32::from(sample)) * factor))
+fn saturate([reds, greens, blues]: &mut Planes, factor: f32) {
+    for lane in 0..LANES {
+        let pixel = [reds[lane], greens[lane], blues[lane]];
+        let [value, chroma] = value_and_chroma(pixel);
+        // Grey has no saturation to multiply; the quotient only has to be finite.
+        let factor = factor.min(value / chroma.max(1.0));
+        [reds[lane], greens[lane], blues[lane]] =
+            pixel.map(|sample| value - (value - sample) * factor);
+    }
 }
 
 /// Multiplies the saturation and adds `turn` sixths of a circle, 0 to 6, to the hue.
-fn turned(pixel: [u8; 3], factor: f32, turn: f32) -> [u8; 3] {
-    let [value, chroma] = value_and_chroma(pixel);
-    let [red, green, blue] = pixel.map(f32::from);
-    let divisor = chroma.max(1.0);
-    let (from, difference) = if red >= value {
-        (0.0, green - blue)
-    } else if green >= value {
-        (2.0, blue - red)
-    } else {
-        (4.0, red - green)
-    };
-    let hue = wrapped(from + difference / divisor + turn);
-    let chroma = (chroma * factor).min(value);
-    [5.0, 3.0, 1.0].map(|offset: f32| {
-        let place = wrapped(offset + hue);
-        to_byte(value - chroma * place.min(4.0 - place).clamp(0.0, 1.0))
-    })
+fn turn_hue([reds, greens, blues]: &mut Planes, factor: f32, turn: f32) {
+    for lane in 0..LANES {
+        let [red, green, blue] = [reds[lane], greens[lane], blues[lane]];
+        let [value, chroma] = value_and_chroma([red, green, blue]);
+        let from_green = green >= value;
+        let difference = if from_green { blue - red } else { red - green };
+        let start = if from_green { 2.0 } else { 4.0 };
+        let from_red = red >= value;
+        let difference = if from_red { green - blue } else { difference };
+        let start = if from_red { 0.0 } else { start };
+        let hue = wrapped(start + difference / chroma.max(1.0) + turn);
+        let chroma = (chroma * factor).min(value);
+        [reds[lane], greens[lane], blues[lane]] = [5.0, 3.0, 1.0].map(|offset: f32| {
+            let place = wrapped(offset + hue);
+            value - chroma * place.min(4.0 - place).max(0.0).min(1.0)
+        });
+    }
 }
 
-fn value_and_chroma([red, green, blue]: [u8; 3]) -> [f32; 2] {
+fn value_and_chroma([red, green, blue]: [f32; 3]) -> [f32; 2] {
     let value = red.max(green).max(blue);
-    [value, value - red.min(green).min(blue)].map(f32::from)
+    [value, value - red.min(green).min(blue)]
 }
 
 /// Brings a hue of -6 to 12 sixths of a circle to 0 to 6.
 fn wrapped(hue: f32) -> f32 {
-    if hue >= 6.0 {
-        hue - 6.0
-    } else if hue < 0.0 {
-        hue + 6.0
-    } else {
-        hue
-    }
+    let hue = if hue >= 6.0 { hue - 6.0 } else { hue };
+    if hue < 0.0 { hue + 6.0 } else { hue }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "values lie in 0 to 255 and are rounded to the nearest"
-)]
+/// Rounds a sample of 0 to 255.
 fn to_byte(sample: f32) -> u8 {
-    (sample + 0.5) as u8
+    // At 2^23 the last bit of a float counts 1, so the sum is rounded and its low byte the number.
+    const ONES: f32 = 8_388_608.0;
+    (sample + ONES).to_bits().to_le_bytes()[0]
 }
 
 #[cfg(test)]
