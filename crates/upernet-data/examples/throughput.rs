@@ -160,6 +160,11 @@ impl MadeUp {
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "waves of 0 to 255, and of 0 to 10"
+)]
 fn waves(index: u64) -> Result<Sample, upernet_data::Error> {
     use rand::RngExt;
 

@@ -119,12 +119,11 @@ proptest! {
 fn edge(size: [usize; 2], share: f64, upright: bool) -> Sample {
     let [height, width] = size;
     let white = |row: usize, column: usize| {
-        let (at, side) = if upright {
-            (column, width)
+        if upright {
+            column as f64 >= share * width as f64
         } else {
-            (row, height)
-        };
-        at as f64 >= share * side as f64
+            row as f64 >= share * height as f64
+        }
     };
     let labels = (0..height * width).map(|at| u16::from(white(at / width, at % width)));
     let labels: Vec<u16> = labels.collect();

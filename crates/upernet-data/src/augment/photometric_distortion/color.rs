@@ -84,7 +84,7 @@ fn turn_hue([reds, greens, blues]: &mut Planes, factor: f32, turn: f32) {
         let chroma = (chroma * factor).min(value);
         [reds[lane], greens[lane], blues[lane]] = [5.0, 3.0, 1.0].map(|offset: f32| {
             let place = wrapped(offset + hue);
-            value - chroma * place.min(4.0 - place).max(0.0).min(1.0)
+            value - chroma * place.min(4.0 - place).clamp(0.0, 1.0)
         });
     }
 }
