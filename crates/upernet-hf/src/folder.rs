@@ -1,11 +1,11 @@
 //! A model folder as a whole.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{config::HfConfig, error::Error, processor::HfProcessorConfig, weights::Checkpoint};
 
 /// The file that says what the network is made of.
-const CONFIG: &str = "config.json";
+pub(crate) const CONFIG: &str = "config.json";
 /// The file that says how an image becomes its input.
 const PROCESSOR: &str = "preprocessor_config.json";
 
@@ -37,24 +37,8 @@ impl ModelFolder {
     ///
     /// Returns an error that names the file if one is missing, malformed or not supported.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let metadata = path
-            .metadata()
-            .map_err(|cause| Error::reading(path, cause))?;
-        let beside = |name: &str| {
-            if metadata.is_dir() {
-                path.join(name)
-            } else {
-                path.with_file_name(name)
-            }
-        };
-        let config = HfConfig::read(&beside(CONFIG)).map_err(|error| match error {
-            Error::NotFound { path, .. } => Error::NotFound {
-                path,
-                hint: "a model folder holds one beside its weights".into(),
-            },
-            other => other,
-        })?;
-        let processor = beside(PROCESSOR);
+        let config = HfConfig::read(&beside(path, CONFIG)?).map_err(say_what_belongs_there)?;
+        let processor = beside(path, PROCESSOR)?;
         let processor = processor
             .exists()
             .then(|| HfProcessorConfig::read(&processor))
@@ -65,5 +49,28 @@ impl ModelFolder {
             checkpoint,
             processor,
         })
+    }
+}
+
+/// The file `name` in the folder at `path`, or in the one around the file at `path`.
+pub(crate) fn beside(path: &Path, name: &str) -> Result<PathBuf, Error> {
+    let metadata = path
+        .metadata()
+        .map_err(|cause| Error::reading(path, cause))?;
+    Ok(if metadata.is_dir() {
+        path.join(name)
+    } else {
+        path.with_file_name(name)
+    })
+}
+
+/// Says of a configuration that is not there why it is needed.
+pub(crate) fn say_what_belongs_there(error: Error) -> Error {
+    match error {
+        Error::NotFound { path, .. } => Error::NotFound {
+            path,
+            hint: "a model folder holds one beside its weights".into(),
+        },
+        other => other,
     }
 }

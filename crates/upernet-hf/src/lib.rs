@@ -5,6 +5,7 @@
 //! code from a file, and answer with one line that names the file and what is wrong with it.
 //!
 //! - [`ModelFolder`] opens a whole folder: configuration, weights, image processor.
+//! - [`BackboneFolder`] opens the backbone of one, such as an ImageNet classifier's.
 //! - [`config::HfConfig`] is `config.json`, checked; it can be written back.
 //! - [`processor::HfProcessorConfig`] is `preprocessor_config.json`.
 //! - [`weights::Checkpoint`] is `model.safetensors`, `pytorch_model.bin`, or a sharded one of them;
@@ -14,6 +15,7 @@
 //!
 //! - `hub`: downloads from the Hugging Face hub into the cache that Python shares.
 
+mod backbone_folder;
 pub mod config;
 mod error;
 mod folder;
@@ -23,6 +25,7 @@ mod output;
 pub mod processor;
 pub mod weights;
 
+pub use backbone_folder::BackboneFolder;
 pub use error::{Error, ErrorKind};
 pub use folder::ModelFolder;
 pub use output::Overwrite;

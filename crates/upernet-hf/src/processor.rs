@@ -9,7 +9,6 @@ use crate::{
         ConfigError,
         fields::{Fields, out_of_range},
         json_file,
-        limits::MAX_FILE_BYTES,
     },
     error::Error,
     output::{Overwrite, write_file},
@@ -109,15 +108,7 @@ impl HfProcessorConfig {
     /// Returns an error that names the field if the text is not JSON, is out of bounds, or asks for
     /// another processor.
     pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
-        if text.len() as u64 > MAX_FILE_BYTES {
-            return Err(ConfigError::TooLarge {
-                limit: MAX_FILE_BYTES,
-            });
-        }
-        let value: Value = serde_json::from_slice(text).map_err(|error| ConfigError::NotJson {
-            message: error.to_string(),
-        })?;
-        Self::parse(&Fields::top(&value)?)
+        Self::parse(&Fields::top(&json_file::parse(text)?)?)
     }
 
     /// Reads a `preprocessor_config.json`.

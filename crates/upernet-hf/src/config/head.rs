@@ -142,17 +142,23 @@ fn check_auxiliary_head(config: &HfConfig, backbone: &Fields<'_>) -> Result<(), 
 fn check_parameters(config: &HfConfig) -> Result<(), ConfigError> {
     let parameters = config.backbone.parameters() + head_parameters(config);
     if parameters > MAX_PARAMETERS {
-        return Err(ConfigError::OutOfRange {
-            field: "(whole network)".into(),
-            found: format!("about {parameters:.1e} parameters"),
-            allowed: format!("up to {MAX_PARAMETERS:.1e}"),
-        });
+        return Err(too_many(parameters));
     }
     Ok(())
 }
 
+/// Makes the error for more parameters than a network may have.
+pub(crate) fn too_many(parameters: f64) -> ConfigError {
+    ConfigError::OutOfRange {
+        field: "(whole network)".into(),
+        found: format!("about {parameters:.1e} parameters"),
+        allowed: format!("up to {MAX_PARAMETERS:.1e}"),
+    }
+}
+
 impl HfBackboneConfig {
-    fn parameters(&self) -> f64 {
+    /// Estimates the parameters of a backbone; exact in every term that grows.
+    pub(crate) fn parameters(&self) -> f64 {
         match self {
             Self::Swin(swin) => swin.parameters(),
             Self::ConvNext(convnext) => convnext.parameters(),

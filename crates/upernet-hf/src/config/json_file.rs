@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use serde_json::Value;
+
 use crate::{
     config::{ConfigError, limits::MAX_FILE_BYTES},
     error::Error,
@@ -52,4 +54,16 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
         });
     }
     Ok(text)
+}
+
+/// Parses a JSON text, refusing one that is larger than any configuration.
+pub(crate) fn parse(text: &[u8]) -> Result<Value, ConfigError> {
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err(ConfigError::TooLarge {
+            limit: MAX_FILE_BYTES,
+        });
+    }
+    serde_json::from_slice(text).map_err(|error| ConfigError::NotJson {
+        message: error.to_string(),
+    })
 }

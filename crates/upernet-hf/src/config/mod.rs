@@ -9,6 +9,7 @@
 //! `configuration_upernet.py`, `configuration_swin.py`, `configuration_convnext.py` of
 //! `transformers` 4.57.6 and 5.23.0.
 
+mod backbone;
 mod convnext;
 pub(crate) mod fields;
 mod head;
@@ -25,13 +26,9 @@ use std::path::Path;
 
 pub use convnext::HfConvNextConfig;
 pub use problem::ConfigError;
-use serde_json::Value;
 pub use swin::HfSwinConfig;
 
-use crate::{
-    config::{fields::Fields, limits::MAX_FILE_BYTES},
-    error::Error,
-};
+use crate::{config::fields::Fields, error::Error};
 
 /// A `UPerNet` as `config.json` describes it, checked and bounded.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,14 +116,7 @@ impl HfConfig {
     /// Returns an error that names the field if the text is not JSON, contradicts itself, is out of
     /// bounds, or asks for something that is not built.
     pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
-        if text.len() as u64 > MAX_FILE_BYTES {
-            return Err(ConfigError::TooLarge {
-                limit: MAX_FILE_BYTES,
-            });
-        }
-        let value: Value = serde_json::from_slice(text).map_err(|error| ConfigError::NotJson {
-            message: error.to_string(),
-        })?;
+        let value = json_file::parse(text)?;
         head::parse(&Fields::top(&value)?)
     }
 
