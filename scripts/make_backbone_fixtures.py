@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Makes tiny image classifiers, and the feature maps that transformers takes out of them.
+
+    .venv/bin/python scripts/make_backbone_fixtures.py [OUT]     # default: testdata/backbones
+
+OUT/swin and OUT/convnext each get the folder that `save_pretrained` writes for a classifier of random
+weights (config.json, model.safetensors), and expected.safetensors: `pixel_values`, and `stage1` to
+`stage4`, the maps of `SwinBackbone` or `ConvNextBackbone` loaded from that folder by
+`from_pretrained`, which draws the norms of the maps anew: weight one, bias zero.
+Made with the versions in requirements.txt; every weight is a function of its name.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+import transformers
+from safetensors.torch import save_file
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+STAGES = ["stage1", "stage2", "stage3", "stage4"]
+# Odd, so that every stage pads or cuts.
+HEIGHT, WIDTH = 45, 70
+
+
+def main() -> int:
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else REPOSITORY / "testdata" / "backbones"
+    swin = transformers.SwinConfig(
+        embed_dim=4,
+        depths=[2, 1, 1, 1],
+        num_heads=[1, 2, 2, 2],
+        window_size=3,
+        mlp_ratio=2.0,
+        image_size=32,
+        num_labels=3,
+    )
+    convnext = transformers.ConvNextConfig(
+        hidden_sizes=[4, 6, 8, 12],
+        depths=[1, 1, 2, 1],
+        image_size=32,
+        num_labels=3,
+    )
+    make(
+        out / "swin",
+        transformers.SwinForImageClassification(swin),
+        transformers.SwinBackbone,
+    )
+    make(
+        out / "convnext",
+        transformers.ConvNextForImageClassification(convnext),
+        transformers.ConvNextBackbone,
+    )
+    return 0
+
+
+def make(folder: Path, classifier, backbone_class) -> None:
+    fill(classifier)
+    classifier.save_pretrained(folder)
+    backbone = backbone_class.from_pretrained(folder, out_features=STAGES).eval()
+    generator = torch.Generator().manual_seed(7)
+    pixel_values = torch.randn(1, 3, HEIGHT, WIDTH, generator=generator)
+    with torch.no_grad():
+        maps = backbone(pixel_values).feature_maps
+    tensors = {name: map.contiguous() for name, map in zip(STAGES, maps)}
+    tensors["pixel_values"] = pixel_values
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+    save_file(tensors, folder / "expected.safetensors", metadata=versions)
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    print(f"{folder}: {size} bytes, maps {[tuple(map.shape) for map in maps]}")
+
+
+def fill(model) -> None:
+    """Gives every parameter values of its own, so that no two could be exchanged unseen."""
+    with torch.no_grad():
+        for index, (name, parameter) in enumerate(sorted(model.named_parameters())):
+            generator = torch.Generator().manual_seed(index)
+            values = torch.randn(parameter.shape, generator=generator)
+            middle = 1.0 if name.endswith("norm.weight") else 0.0
+            parameter.copy_(middle + 0.2 * values)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
