@@ -54,6 +54,26 @@ pub enum Error {
         /// What became of every key.
         report: Box<KeyReport>,
     },
+    /// A backbone to start from is of another family than the network's.
+    #[error(
+        "{}: holds a {found} backbone, the network is built on {expected}; choose weights of that \
+        family, or another backbone", path.display())]
+    BackboneFamily {
+        /// The weight file.
+        path: PathBuf,
+        /// Hugging Face's name of the family in the file.
+        found: &'static str,
+        /// Hugging Face's name of the network's family.
+        expected: &'static str,
+    },
+    /// A backbone to start from is not the network's.
+    #[error("{}: the backbone does not fit the network: {}", path.display(), report.problems())]
+    BackboneWeights {
+        /// The weight file.
+        path: PathBuf,
+        /// What became of every key of the backbone.
+        report: Box<KeyReport>,
+    },
     /// Values could not be brought from the device.
     #[error("cannot read {key:?} from the device: {message}")]
     Device {

@@ -3,6 +3,10 @@
 //! Field names follow the hub where Rust allows, so the tables are short; each row is one place
 //! where they part.
 
+mod backbone;
+
+pub(crate) use backbone::{backbone_dialect, backbone_key, is_backbone, is_output_norm};
+
 use crate::report::Dialect;
 
 /// Paths of modules to hub keys, applied in order.
@@ -48,6 +52,14 @@ const UNUSED_NORM: &str = "backbone.swin.layernorm.";
 
 /// The lookup table of the relative position bias, derived from the window size.
 const POSITION_INDEX: &str = ".attention.self.relative_position_index";
+
+/// How the stem of a backbone is called in checkpoints of other libraries.
+const FOREIGN_BACKBONES: [(&str, &str); 4] = [
+    ("patch_embed.proj.", "timm or Microsoft"),
+    ("stem.0.", "timm"),
+    ("features.0.0.", "torchvision"),
+    ("downsample_layers.0.0.", "Meta"),
+];
 
 /// Hub key of a parameter at `path` (dotted, without enum variants).
 ///
@@ -116,9 +128,21 @@ pub(crate) fn foreign_library<'a>(mut keys: impl Iterator<Item = &'a str>) -> Op
         } else if key.starts_with("backbone._backbone.") {
             Some("timm")
         } else {
-            None
+            let mut known = FOREIGN_BACKBONES.into_iter();
+            known.find_map(|(stem, library)| key.starts_with(stem).then_some(library))
         }
     })
+}
+
+/// Whether a hub key is of the layer of a head that tells classes apart.
+pub(crate) fn is_classifier(key: &str) -> bool {
+    let heads = ["decode_head.classifier.", "auxiliary_head.classifier."];
+    heads.iter().any(|head| key.starts_with(head))
+}
+
+/// Whether a hub key is of the auxiliary head.
+pub(crate) fn is_auxiliary(key: &str) -> bool {
+    key.starts_with("auxiliary_head.")
 }
 
 /// Whether a hub key carries nothing that the network needs.
@@ -238,6 +262,14 @@ mod tests {
     fn other_libraries_are_told_by_their_keys() {
         let mmseg = ["backbone.norm0.weight", "decode_head.conv_seg.weight"];
         assert_eq!(foreign_library(mmseg.into_iter()), Some("mmsegmentation"));
+        for (key, library) in [
+            ("patch_embed.proj.weight", "timm or Microsoft"),
+            ("stem.0.bias", "timm"),
+            ("features.0.0.weight", "torchvision"),
+            ("downsample_layers.0.0.bias", "Meta"),
+        ] {
+            assert_eq!(foreign_library([key].into_iter()), Some(library), "{key}");
+        }
         assert_eq!(
             foreign_library(["decode_head.classifier.weight"].into_iter()),
             None

@@ -3,12 +3,14 @@
 //! - [`load`] turns an opened model folder into a [`Model`], with every key accounted for in a
 //!   [`KeyReport`]; [`save`] writes a folder that `transformers` loads to the same network.
 //! - [`load_prepared`] makes it ready for inference.
+//! - [`start`] gives a model weights to be trained from: a backbone's, or a whole checkpoint's with
+//!   other classes.
 //! - [`build`] makes a model with fresh weights, drawn as Hugging Face draws them.
 //! - [`ZooBackbone`] is the backbone that a config file chose.
 //! - [`cost`] counts parameters and multiply-adds; [`published`] is the table of known checkpoints.
 //!
 //! Files are parsed by [`upernet_hf`], which knows no burn; here is what maps them to modules:
-//! `keys` for the names, `load` and `save` for the values.
+//! `keys` for the names, `match_up` for what fits where, `load` and `save` for the values.
 
 mod backbone;
 mod build;
@@ -16,10 +18,12 @@ mod cost;
 mod error;
 mod keys;
 mod load;
+mod match_up;
 mod parameters;
 mod published;
 mod report;
 mod save;
+pub mod start;
 
 pub use backbone::ZooBackbone;
 pub use build::{BuildOptions, Model, build, build_with, check_input};

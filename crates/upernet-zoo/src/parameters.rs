@@ -162,18 +162,19 @@ pub fn hub_parameters(model: &Model, config: &HfConfig) -> Vec<HubParameter> {
 
 /// Replaces the value of every parameter and buffer by what `value_of` gives for it.
 ///
-/// `value_of` returns the values in the module's own layout.
+/// `value_of` returns the values in the module's own layout; for `None` the parameter keeps what it
+/// has, or is drawn now if it was not yet.
 pub(crate) fn replace_values<E>(
     model: Model,
     config: &HfConfig,
-    value_of: impl FnMut(&HubParameter) -> Result<Vec<f32>, E>,
+    value_of: impl FnMut(&HubParameter) -> Result<Option<Vec<f32>>, E>,
 ) -> Result<Model, E> {
     struct Replace<F, E> {
         walk: Walk,
         value_of: F,
         error: Option<E>,
     }
-    impl<E, F: FnMut(&HubParameter) -> Result<Vec<f32>, E>> ModuleMapper for Replace<F, E> {
+    impl<E, F: FnMut(&HubParameter) -> Result<Option<Vec<f32>>, E>> ModuleMapper for Replace<F, E> {
         fn enter_module(&mut self, name: &str, container_type: &str) {
             self.walk.enter(name, container_type);
         }
@@ -186,7 +187,12 @@ pub(crate) fn replace_values<E>(
                 return param;
             }
             match (self.value_of)(&self.walk.stored(&shape)) {
-                Ok(values) => {
+                Ok(None) => {
+                    // burn draws when a value is first asked for: here, so that the order is fixed.
+                    let _ = param.val();
+                    param
+                }
+                Ok(Some(values)) => {
                     let data = burn::tensor::TensorData::new(values, shape);
                     let device = param.lazy_device().without_autodiff();
                     let value = Tensor::from_data(data, &device);

@@ -66,14 +66,7 @@ impl KeyReport {
         let mut line = String::new();
         for (kind, keys) in lists.into_iter().filter(|(_, keys)| !keys.is_empty()) {
             let separator = if line.is_empty() { "" } else { "; " };
-            let named = keys
-                .iter()
-                .take(NAMED)
-                .map(String::as_str)
-                .collect::<Vec<_>>()
-                .join(", ");
-            let more = if keys.len() > NAMED { ", ..." } else { "" };
-            let _ = write!(line, "{separator}{} {kind} ({named}{more})", keys.len());
+            let _ = write!(line, "{separator}{} {kind} ({})", keys.len(), named(keys));
         }
         if let Some(hint) = self.class_count_hint() {
             let _ = write!(line, "; {hint}");
@@ -101,6 +94,19 @@ impl Mismatch {
             self.key, self.found, self.expected
         )
     }
+}
+
+/// The first of some keys, and whether there are more.
+pub(crate) fn named(keys: &[String]) -> String {
+    let first = keys[..keys.len().min(NAMED)].join(", ");
+    let more = if keys.len() > NAMED { ", ..." } else { "" };
+    format!("{first}{more}")
+}
+
+/// So many tensors, in words.
+pub(crate) fn counted(tensors: usize) -> String {
+    let plural = if tensors == 1 { "" } else { "s" };
+    format!("{tensors} tensor{plural}")
 }
 
 #[cfg(test)]

@@ -1,0 +1,100 @@
+//! Keys of backbones on their own: classifiers, bare models, and what is in a UPerNet.
+
+use super::V5_MEMORY_TO_HUB;
+use crate::report::Dialect;
+
+/// What a backbone's keys have before them, in this order; each may be missing. Files of `transformers`
+/// 5 may have some keys with and others without.
+const PREFIXES: [&str; 3] = ["backbone.", "swin.", "convnext."];
+
+/// Keys that are not the backbone's: of heads before the prefix is off, of what follows the last stage
+/// and of masks after it.
+const HEADS: [&str; 4] = ["decode_head.", "auxiliary_head.", "classifier.", "decoder."];
+const OTHERS: [&str; 3] = ["layernorm.", "pooler.", "embeddings.mask_token"];
+
+const NORMS: &str = "backbone.hidden_states_norms.";
+
+/// The key that a backbone's tensor has in a UPerNet on the hub; `None` if it is no backbone's.
+pub(crate) fn backbone_key(key: &str) -> Option<String> {
+    if HEADS.iter().any(|head| key.starts_with(head)) {
+        return None;
+    }
+    let rest = PREFIXES
+        .iter()
+        .fold(key, |key, prefix| key.strip_prefix(prefix).unwrap_or(key));
+    if OTHERS.iter().any(|other| rest.starts_with(other)) {
+        return None;
+    }
+    let key = V5_MEMORY_TO_HUB
+        .iter()
+        .fold(rest.to_owned(), |key, (from, to)| key.replace(from, to));
+    Some(format!("backbone.{key}"))
+}
+
+/// The dialect of a backbone's keys.
+pub(crate) fn backbone_dialect<'a>(mut keys: impl Iterator<Item = &'a str>) -> Dialect {
+    if keys.any(|key| key.contains(".attention.q_proj.")) {
+        Dialect::V5Memory
+    } else {
+        Dialect::Hub
+    }
+}
+
+/// Whether a hub key is a backbone's.
+pub(crate) fn is_backbone(key: &str) -> bool {
+    key.starts_with(PREFIXES[0])
+}
+
+/// Whether a hub key is of the norm of a feature map.
+pub(crate) fn is_output_norm(key: &str) -> bool {
+    key.starts_with(NORMS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_prefix_leads_to_one_key() {
+        let key = "backbone.encoder.layers.0.blocks.1.attention.self.key.weight";
+        for other in [
+            key,
+            "encoder.layers.0.blocks.1.attention.self.key.weight",
+            "swin.encoder.layers.0.blocks.1.attention.self.key.weight",
+            "swin.encoder.layers.0.blocks.1.attention.k_proj.weight",
+            "backbone.swin.encoder.layers.0.blocks.1.attention.k_proj.weight",
+        ] {
+            assert_eq!(backbone_key(other).as_deref(), Some(key), "{other}");
+        }
+        assert_eq!(
+            backbone_key("convnext.encoder.stages.2.layers.0.pwconv1.bias").as_deref(),
+            Some("backbone.encoder.stages.2.layers.0.pwconv1.bias")
+        );
+    }
+
+    #[test]
+    fn what_stands_on_a_backbone_is_told_apart() {
+        for other in [
+            "classifier.weight",
+            "layernorm.bias",
+            "swin.layernorm.weight",
+            "backbone.swin.layernorm.weight",
+            "convnext.layernorm.bias",
+            "decoder.0.weight",
+            "swin.embeddings.mask_token",
+            "decode_head.classifier.bias",
+            "auxiliary_head.convs.0.conv.weight",
+        ] {
+            assert_eq!(backbone_key(other), None, "{other}");
+        }
+        assert!(backbone_key("embeddings.layernorm.weight").is_some());
+    }
+
+    #[test]
+    fn dialects_are_told_by_the_projections() {
+        let memory = ["swin.encoder.layers.0.blocks.0.attention.q_proj.weight"];
+        assert_eq!(backbone_dialect(memory.into_iter()), Dialect::V5Memory);
+        let hub = ["swin.encoder.layers.0.blocks.0.attention.self.query.weight"];
+        assert_eq!(backbone_dialect(hub.into_iter()), Dialect::Hub);
+    }
+}

@@ -1,0 +1,68 @@
+//! Folders that transformers 5.23 wrote (`scripts/make_backbone_fixtures.py`), and the maps that it
+//! takes out of them.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+use upernet_nn::Backbone as _;
+use upernet_zoo::{
+    BuildOptions,
+    hf::{
+        BackboneFolder,
+        config::HfConfig,
+        weights::{Checkpoint, SafetensorsFile},
+    },
+    start::from_backbone,
+};
+
+use crate::by_key;
+
+fn read(file: &SafetensorsFile, name: &str) -> TensorData {
+    let shape = file.info(name).expect("a fixture has it").shape().to_vec();
+    TensorData::new(file.read_f32(name).expect("f32"), shape)
+}
+
+#[test]
+fn classifiers_give_the_maps_that_python_takes_out_of_them() {
+    for family in ["swin", "convnext"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/backbones");
+        let path = path.join(family);
+        let folder = BackboneFolder::open(&path).expect("a fixture");
+        assert_eq!(folder.config.out_stages(), [4]);
+        let mut config = HfConfig::new(folder.config.clone().with_all_stages());
+        config.hidden_size = 8;
+        config.auxiliary_channels = 8;
+        let (options, device) = (BuildOptions::default(), Device::flex());
+        let (model, report) =
+            from_backbone(&folder, &config, &options, &device).expect("it is the same network");
+
+        let prefix = |name: &str| format!("{family}.{name}");
+        let left_out = ["classifier.bias", "classifier.weight"].map(str::to_owned);
+        let norm = ["layernorm.bias", "layernorm.weight"].map(prefix);
+        assert_eq!(report.left_out, [left_out, norm].concat());
+        let weights = Checkpoint::open(&path).expect("a fixture");
+        assert_eq!(report.keys.applied.len() + 4, weights.len());
+        // Only a linear layer's weight is held in another layout than it is stored.
+        let values = by_key(&model, &config);
+        for key in report
+            .keys
+            .applied
+            .iter()
+            .filter(|key| key.ends_with("bias"))
+        {
+            let name = key.replacen("backbone", family, 1);
+            assert_eq!(values[key], weights.read_f32(&name).expect("f32"), "{key}");
+        }
+
+        let expected = SafetensorsFile::open(&path.join("expected.safetensors")).expect("maps");
+        let pixels = Tensor::<4>::from_data(read(&expected, "pixel_values"), &device);
+        let maps = model.backbone().forward(pixels).into_maps();
+        assert_eq!(maps.len(), 4);
+        for (index, map) in maps.into_iter().enumerate() {
+            let expected = read(&expected, &format!("stage{}", index + 1));
+            // Ten times what sums of this length round to.
+            let tolerance = Tolerance::<f32>::absolute(1e-4);
+            map.into_data().assert_approx_eq(&expected, tolerance);
+        }
+    }
+}
