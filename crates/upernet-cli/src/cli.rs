@@ -1,9 +1,13 @@
 //! What the command line accepts, and the text that teaches it.
 
+mod train;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+pub(crate) use train::{ConfigArgs, ConfigVerb, SettingsArgs, TrainArgs};
 
 const AFTER: &str = "\
 A model is a folder in Hugging Face's layout (config.json, model.safetensors or \
@@ -56,6 +60,8 @@ pub(crate) enum Verb {
     Segment(SegmentArgs),
     Forward(ForwardArgs),
     Bench(BenchArgs),
+    Train(TrainArgs),
+    Config(ConfigArgs),
     Models(ModelsArgs),
     Devices(DevicesArgs),
     Doctor(DoctorArgs),

@@ -80,6 +80,11 @@ impl Console {
         bar
     }
 
+    /// A bar over steps of training, whose number is set when it is known.
+    pub(crate) fn steps_bar(self) -> ProgressBar {
+        self.bar("{msg} {wide_bar} {pos}/{len} steps, {eta} left")
+    }
+
     /// Bars show on a terminal alone: indicatif hides them elsewhere.
     fn bar(self, template: &str) -> ProgressBar {
         let target = if self.quiet {

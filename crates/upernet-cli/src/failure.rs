@@ -38,6 +38,8 @@ pub(crate) enum Failure {
     Reported(Code),
     #[error(transparent)]
     Library(#[from] upernet::Error),
+    #[error(transparent)]
+    Training(#[from] upernet_train::Error),
 }
 
 impl Failure {
@@ -49,13 +51,8 @@ impl Failure {
             Self::BadData(_) => Code::BadData,
             Self::Failed(_) => Code::Failed,
             Self::Reported(code) => *code,
-            Self::Library(error) => match error.kind() {
-                ErrorKind::NotFound => Code::NotFound,
-                ErrorKind::BadData => Code::BadData,
-                ErrorKind::DeviceUnavailable => Code::DeviceUnavailable,
-                ErrorKind::Usage => Code::Usage,
-                _ => Code::Failed,
-            },
+            Self::Library(error) => error.kind().into(),
+            Self::Training(error) => error.kind().into(),
         }
     }
 
@@ -64,6 +61,18 @@ impl Failure {
         match self {
             Self::Reported(_) => None,
             other => Some(other.to_string()),
+        }
+    }
+}
+
+impl From<ErrorKind> for Code {
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::BadData => Self::BadData,
+            ErrorKind::DeviceUnavailable => Self::DeviceUnavailable,
+            ErrorKind::Usage => Self::Usage,
+            _ => Self::Failed,
         }
     }
 }
@@ -95,5 +104,11 @@ impl From<upernet::zoo::Error> for Failure {
 impl From<upernet::device::DeviceError> for Failure {
     fn from(error: upernet::device::DeviceError) -> Self {
         Self::Library(error.into())
+    }
+}
+
+impl From<upernet_train::data::Error> for Failure {
+    fn from(error: upernet_train::data::Error) -> Self {
+        Self::Training(error.into())
     }
 }

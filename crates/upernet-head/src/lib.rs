@@ -21,7 +21,7 @@ mod pyramid_pooling;
 mod uper_head;
 
 pub use fcn_head::{FcnHead, FcnHeadConfig};
-pub use model::{AuxiliaryHeadConfig, UperNet, UperNetConfig, UperNetOutput};
+pub use model::{AuxiliaryHeadConfig, HeadLogits, UperNet, UperNetConfig, UperNetOutput};
 pub use prepared::PreparedUperNet;
 pub use prepared_head::PreparedUperHead;
 pub use pyramid_pooling::{PyramidPooling, PyramidPoolingConfig};

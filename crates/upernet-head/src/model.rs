@@ -161,6 +161,15 @@ impl UperNetConfig {
     }
 }
 
+/// What the heads say of an image, before any resize.
+#[derive(Clone, Debug)]
+pub struct HeadLogits {
+    /// The head's, `[N, num_labels, H_0, W_0]` at the finest map's size.
+    pub decode: Tensor<4>,
+    /// The auxiliary head's, `[N, num_labels, H_2, W_2]` at the third map's size, if there is one.
+    pub auxiliary: Option<Tensor<4>>,
+}
+
 /// Takes a module that may have been trained off its autodiff device; the original is gone, so that
 /// the weights have one owner.
 #[expect(
@@ -182,6 +191,12 @@ impl<B: Backbone> UperNet<B> {
     #[must_use]
     pub fn decode_head(&self) -> &UperHead {
         &self.decode_head
+    }
+
+    /// What the auxiliary head's loss counts beside the other's; 0 without such a head.
+    #[must_use]
+    pub fn auxiliary_loss_weight(&self) -> f64 {
+        self.auxiliary_loss_weight
     }
 
     /// Label of pixels that do not count in the loss.
@@ -281,18 +296,33 @@ impl<B: Backbone> UperNet<B> {
     /// Panics if the batches of image and labels differ.
     #[must_use]
     pub fn loss(&self, pixel_values: Tensor<4>, labels: Tensor<3, Int>) -> Tensor<1> {
-        let features = self.backbone.forward(pixel_values);
-        let logits = self.decode_head.forward(&features);
+        let logits = self.forward_heads(pixel_values);
         let ignored = self.loss_ignore_index;
-        let loss = resized_cross_entropy(logits, labels.clone(), ignored);
-        match &self.auxiliary_head {
-            Some(head) => {
-                let logits = head.forward(features.maps()[AUXILIARY_LEVEL].clone());
+        let loss = resized_cross_entropy(logits.decode, labels.clone(), ignored);
+        match logits.auxiliary {
+            Some(logits) => {
                 let aux_loss = resized_cross_entropy(logits, labels, ignored);
                 loss + aux_loss * self.auxiliary_loss_weight
             }
             None => loss,
         }
+    }
+
+    /// Computes what every head says, each at the size of the map that it reads: for losses other than
+    /// [`loss`](Self::loss).
+    ///
+    /// # Shapes
+    ///
+    /// - `pixel_values`: `[N, num_channels, H, W]`, normalised
+    #[must_use]
+    pub fn forward_heads(&self, pixel_values: Tensor<4>) -> HeadLogits {
+        let features = self.backbone.forward(pixel_values);
+        let decode = self.decode_head.forward(&features);
+        let auxiliary = self
+            .auxiliary_head
+            .as_ref()
+            .map(|head| head.forward(features.maps()[AUXILIARY_LEVEL].clone()));
+        HeadLogits { decode, auxiliary }
     }
 
     /// Computes the loss and everything on the way to it; trains on an autodiff device.

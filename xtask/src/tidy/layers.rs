@@ -18,14 +18,14 @@ const LAYERS: [(&str, usize); 15] = [
     ("upernet-data", 3),
     ("upernet-zoo", 3),
     ("upernet", 4),
-    ("upernet-train", 4),
-    ("upernet-cli", 5),
+    ("upernet-train", 5),
+    ("upernet-cli", 6),
     ("upernet-benches", DEVELOPMENT),
     ("upernet-golden", DEVELOPMENT),
     ("xtask", DEVELOPMENT),
 ];
 /// Packages for development: they may use anything, nothing may use them.
-const DEVELOPMENT: usize = 6;
+const DEVELOPMENT: usize = 7;
 /// The lowest layer that may choose a backend of burn, by forwarding features.
 const FACADE: usize = 4;
 /// The one package of layer 0 that uses burn: operations on its tensors.

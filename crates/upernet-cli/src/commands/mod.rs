@@ -2,11 +2,13 @@
 
 mod bench;
 mod completions;
+mod config;
 mod devices;
 mod doctor;
 mod forward;
 mod models;
 mod segment;
+mod train;
 
 use std::time::Instant;
 
@@ -18,6 +20,8 @@ pub(crate) fn run(verb: Verb, console: Console, started: Instant) -> Result<(), 
         Verb::Segment(args) => segment::run(&args, console),
         Verb::Forward(args) => forward::run(&args, console),
         Verb::Bench(args) => bench::run(&args, console, started),
+        Verb::Train(args) => train::run(&args, console),
+        Verb::Config(args) => config::run(&args.verb),
         Verb::Models(args) => models::run(args.verb, console),
         Verb::Devices(args) => devices::run(&args),
         Verb::Doctor(args) => doctor::run(&args, console),

@@ -1,0 +1,145 @@
+//! `train`: from a dataset and settings to a model folder.
+
+mod progress;
+
+use std::path::Path;
+
+use serde::Serialize;
+use upernet::{burn::tensor::Device, device};
+use upernet_train::{
+    Ending, Outcome, Trainer,
+    config::{ConfigSource, TrainingConfig, read},
+};
+
+use crate::{
+    cli::{SettingsArgs, TrainArgs},
+    console::Console,
+    failure::{Code, Failure},
+    interrupt,
+    output::Stdout,
+};
+use progress::Progress;
+
+pub(crate) fn run(args: &TrainArgs, console: Console) -> Result<(), Failure> {
+    let devices = open(&args.devices, console)?;
+    // Until the end, so that Ctrl-C waits for the checkpoint that it makes.
+    let _whole = interrupt::writing();
+    let trainer = match &args.resume {
+        Some(folder) => Trainer::resume(folder, &changes(args), &devices)?,
+        None => {
+            let folder = args.out.as_deref().unwrap_or(Path::new("run"));
+            Trainer::create(folder, merged(args)?, &devices)?
+        }
+    };
+    let folder = args.resume.as_deref().or(args.out.as_deref());
+    let folder = folder.unwrap_or(Path::new("run"));
+    let mut progress = Progress::new(console);
+    let outcome = trainer.run(&mut progress)?;
+    progress.finish();
+    report(&outcome, folder, args.json)?;
+    if outcome.ending == Ending::Interrupted {
+        return Err(Failure::Reported(Code::Interrupted));
+    }
+    Ok(())
+}
+
+/// The settings of a preset, a file and the command line.
+pub(crate) fn sources(settings: &SettingsArgs) -> Result<Vec<ConfigSource>, Failure> {
+    let mut sources = Vec::new();
+    if let Some(name) = &settings.preset {
+        sources.push(ConfigSource::preset(name)?);
+    }
+    if let Some(path) = &settings.config {
+        sources.push(ConfigSource::file(path)?);
+    }
+    sources.extend(
+        settings
+            .settings
+            .iter()
+            .map(|setting| ConfigSource::set(setting)),
+    );
+    Ok(sources)
+}
+
+fn merged(args: &TrainArgs) -> Result<TrainingConfig, Failure> {
+    let mut sources = sources(&args.settings)?;
+    sources.extend(data(args));
+    Ok(read(&sources)?)
+}
+
+fn changes(args: &TrainArgs) -> Vec<ConfigSource> {
+    let settings = args.settings.settings.iter();
+    let settings = settings.map(|setting| ConfigSource::set(setting));
+    settings.chain(data(args)).collect()
+}
+
+fn data(args: &TrainArgs) -> Option<ConfigSource> {
+    let path = args.data.as_ref()?;
+    Some(ConfigSource::set(&format!("data.path={}", path.display())))
+}
+
+fn open(names: &[String], console: Console) -> Result<Vec<Device>, Failure> {
+    let mut devices = Vec::new();
+    for name in names {
+        let found = device::find(name)?;
+        if name == "auto" || names.len() > 1 {
+            console.note(&format!("device: {}", found.name));
+        }
+        devices.push(found.device);
+    }
+    Ok(devices)
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    ending: &'static str,
+    step: u64,
+    seconds: f64,
+    best: Option<Best<'a>>,
+    last: &'a Path,
+}
+
+#[derive(Serialize)]
+struct Best<'a> {
+    step: u64,
+    mean_iou: f64,
+    folder: &'a Path,
+}
+
+fn report(outcome: &Outcome, folder: &Path, json: bool) -> Result<(), Failure> {
+    let (best, last) = (folder.join("best"), folder.join("last"));
+    let mut stdout = Stdout::default();
+    if json {
+        return stdout.print_json(&Report {
+            ending: match outcome.ending {
+                Ending::Finished => "finished",
+                Ending::EarlyStop => "early_stop",
+                Ending::Interrupted => "interrupted",
+            },
+            step: outcome.step,
+            seconds: outcome.seconds,
+            best: outcome.best.map(|score| Best {
+                step: score.step,
+                mean_iou: score.mean_iou,
+                folder: &best,
+            }),
+            last: &last,
+        });
+    }
+    let mut text = match outcome.best {
+        Some(score) => format!(
+            "best  {}  mIoU {:.2} at step {}\n",
+            best.display(),
+            100.0 * score.mean_iou,
+            score.step
+        ),
+        None => String::new(),
+    };
+    text += &format!(
+        "last  {}  step {}, {:.1} minutes\n",
+        last.display(),
+        outcome.step,
+        outcome.seconds / 60.0
+    );
+    stdout.print(&text)
+}

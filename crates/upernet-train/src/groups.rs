@@ -1,0 +1,257 @@
+//! Which parameter learns how fast, and which weights decay.
+
+use serde::{Deserialize, Serialize};
+use upernet::hf::config::{HfBackboneConfig, HfConfig};
+
+use crate::Error;
+
+/// Parameter groups, by rules of the field.
+///
+/// Weights of rank 1 and below (biases, norms, layer scales) and position tables do not decay, as in
+/// every published recipe of Swin and ConvNeXt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Groups {
+    /// Factor of the learning rate from each layer of the backbone to the one before it; 1 for none.
+    ///
+    /// The block nearest to the head has this factor once, the stem as often as there are blocks, and
+    /// once more. Upstream: `layer_decay_rate` of mmsegmentation's ConvNeXt recipes.
+    pub layer_decay: f64,
+    /// Factor of the learning rate of both heads.
+    pub head_multiplier: f64,
+    /// Factors for parameters by their names, in addition; all that match apply.
+    pub rules: Vec<Rule>,
+}
+
+/// Factors for the parameters whose checkpoint key contains a text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Text to look for in the key, such as `backbone.` or `layer_scale`.
+    pub contains: String,
+    /// Factor of the learning rate.
+    #[serde(default = "one")]
+    pub learning_rate: f64,
+    /// Factor of the weight decay.
+    #[serde(default = "one")]
+    pub weight_decay: f64,
+}
+
+/// What a parameter's group does to it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Factors {
+    /// Factor of the learning rate.
+    pub learning_rate: f64,
+    /// Factor of the weight decay.
+    pub weight_decay: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl Default for Groups {
+    fn default() -> Self {
+        Self {
+            layer_decay: 1.0,
+            head_multiplier: 1.0,
+            rules: Vec::new(),
+        }
+    }
+}
+
+impl Groups {
+    /// The factors of the parameter that a checkpoint calls `key`, of that `rank`.
+    #[must_use]
+    pub fn factors(&self, key: &str, rank: usize, config: &HfConfig) -> Factors {
+        let decays = rank > 1
+            && !key.contains("relative_position_bias_table")
+            && !key.contains("position_embeddings");
+        let mut factors = Factors {
+            learning_rate: 1.0,
+            weight_decay: f64::from(u8::from(decays)),
+        };
+        if key.starts_with("backbone.") {
+            let blocks = depths(config).iter().sum::<usize>();
+            let below_head = blocks + 1 - layer(key, depths(config)).min(blocks + 1);
+            let exponent = i32::try_from(below_head).unwrap_or(i32::MAX);
+            factors.learning_rate *= self.layer_decay.powi(exponent);
+        } else {
+            factors.learning_rate *= self.head_multiplier;
+        }
+        for rule in self
+            .rules
+            .iter()
+            .filter(|rule| key.contains(&rule.contains))
+        {
+            factors.learning_rate *= rule.learning_rate;
+            factors.weight_decay *= rule.weight_decay;
+        }
+        factors
+    }
+
+    /// Checks the numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] names the field.
+    pub fn check(&self) -> Result<(), Error> {
+        let refuse = |name, problem: &str| {
+            Err(Error::Setting {
+                name,
+                problem: problem.to_owned(),
+            })
+        };
+        let is_factor = |value: f64| value.is_finite() && value >= 0.0;
+        if !(self.layer_decay > 0.0 && self.layer_decay <= 1.0) {
+            return refuse(
+                "optimizer.groups.layer_decay",
+                "use a number above 0, at most 1",
+            );
+        }
+        if !is_factor(self.head_multiplier) {
+            return refuse(
+                "optimizer.groups.head_multiplier",
+                "use a number of at least 0",
+            );
+        }
+        let mut rules = self.rules.iter();
+        if !rules.all(|rule| is_factor(rule.learning_rate) && is_factor(rule.weight_decay)) {
+            return refuse("optimizer.groups.rules", "use factors of at least 0");
+        }
+        Ok(())
+    }
+}
+
+fn depths(config: &HfConfig) -> &[usize] {
+    match &config.backbone {
+        HfBackboneConfig::Swin(swin) => &swin.depths,
+        HfBackboneConfig::ConvNext(convnext) => &convnext.depths,
+        _ => &[],
+    }
+}
+
+/// Where in the backbone a parameter is: 0 for the stem, then one for each block, and the norms of the
+/// maps after the last. What leads from stage to stage counts with the block that follows (ConvNeXt) or
+/// goes before (Swin).
+fn layer(key: &str, depths: &[usize]) -> usize {
+    let number_after = |name: &str| {
+        let (_, rest) = key.split_once(name)?;
+        rest.split('.').next()?.parse::<usize>().ok()
+    };
+    let blocks = depths.iter().sum::<usize>();
+    if key.starts_with("backbone.embeddings") {
+        return 0;
+    }
+    let stage = number_after(".encoder.stages.").or_else(|| number_after(".encoder.layers."));
+    let Some(stage) = stage.filter(|&stage| stage < depths.len()) else {
+        return blocks + 1;
+    };
+    let before = depths[..stage].iter().sum::<usize>();
+    let block = if key.contains(".encoder.stages.") {
+        key.split_once(".layers.")
+            .and_then(|(_, rest)| rest.split('.').next()?.parse().ok())
+    } else {
+        number_after(".blocks.")
+    };
+    match block {
+        Some(block) => before + block + 1,
+        None if key.contains("downsampling_layer") => before + 1,
+        None => before + depths[stage],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use upernet::hf::config::{HfConvNextConfig, HfSwinConfig};
+
+    use super::*;
+
+    fn convnext() -> HfConfig {
+        HfConfig::new(HfBackboneConfig::ConvNext(HfConvNextConfig {
+            depths: vec![2, 1],
+            hidden_sizes: vec![8, 16],
+            out_stages: vec![1, 2],
+            ..HfConvNextConfig::default()
+        }))
+    }
+
+    #[test]
+    fn norms_biases_and_position_tables_do_not_decay() {
+        let (groups, config) = (Groups::default(), convnext());
+        let decay = |key, rank| groups.factors(key, rank, &config).weight_decay;
+        assert_eq!(decay("decode_head.classifier.weight", 4), 1.0);
+        assert_eq!(decay("decode_head.classifier.bias", 1), 0.0);
+        let table =
+            "backbone.encoder.layers.0.blocks.0.attention.self.relative_position_bias_table";
+        assert_eq!(decay(table, 2), 0.0);
+    }
+
+    #[test]
+    fn layers_of_convnext_are_counted_from_the_stem() {
+        let depths = [2, 1];
+        let stem = "backbone.embeddings.patch_embeddings.weight";
+        let places = [
+            (stem, 0),
+            ("backbone.encoder.stages.0.layers.0.dwconv.weight", 1),
+            ("backbone.encoder.stages.0.layers.1.pwconv1.weight", 2),
+            ("backbone.encoder.stages.1.downsampling_layer.0.weight", 3),
+            ("backbone.encoder.stages.1.layers.0.layernorm.weight", 3),
+            ("backbone.hidden_states_norms.stage1.weight", 4),
+        ];
+        for (key, expected) in places {
+            assert_eq!(layer(key, &depths), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn layers_of_swin_are_counted_from_the_stem() {
+        let depths = [2, 2];
+        let places = [
+            (
+                "backbone.encoder.layers.0.blocks.1.layernorm_before.weight",
+                2,
+            ),
+            ("backbone.encoder.layers.0.downsample.reduction.weight", 2),
+            ("backbone.encoder.layers.1.blocks.0.output.dense.weight", 3),
+        ];
+        for (key, expected) in places {
+            assert_eq!(layer(key, &depths), expected, "{key}");
+        }
+        let swin = HfConfig::new(HfBackboneConfig::Swin(HfSwinConfig::default()));
+        let groups = Groups {
+            layer_decay: 0.5,
+            head_multiplier: 10.0,
+            ..Groups::default()
+        };
+        let rate = |key| groups.factors(key, 2, &swin).learning_rate;
+        assert_eq!(rate("decode_head.bottleneck.conv.weight"), 10.0);
+        assert_eq!(rate("backbone.hidden_states_norms.stage4.weight"), 1.0);
+        // Depths 2, 2, 6, 2: the last block is one below the norms.
+        assert_eq!(
+            rate("backbone.encoder.layers.3.blocks.1.output.dense.weight"),
+            0.5
+        );
+        assert_eq!(rate("backbone.embeddings.norm.weight"), 0.5_f64.powi(13));
+    }
+
+    #[test]
+    fn rules_multiply() {
+        let rule = Rule {
+            contains: "decode_head".to_owned(),
+            learning_rate: 0.5,
+            weight_decay: 0.0,
+        };
+        let groups = Groups {
+            head_multiplier: 4.0,
+            rules: vec![rule],
+            ..Groups::default()
+        };
+        let factors = groups.factors("decode_head.bottleneck.conv.weight", 4, &convnext());
+        let expected = Factors {
+            learning_rate: 2.0,
+            weight_decay: 0.0,
+        };
+        assert_eq!(factors, expected);
+    }
+}

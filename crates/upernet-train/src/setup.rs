@@ -1,0 +1,300 @@
+//! From settings to a dataset and a model.
+
+use std::{fs, sync::Arc};
+
+use burn::{
+    module::{Module, ModuleVisitor, Param},
+    tensor::{Device, Tensor},
+};
+use upernet::{
+    hf::{
+        ModelFolder,
+        config::HfConfig,
+        processor::{HfProcessorConfig, Resample as HfResample},
+    },
+    pixels::{ImageProcessor, Resample},
+    source,
+    zoo::{self, BuildOptions, Model, start},
+};
+use upernet_data::{
+    SampleSource,
+    dataset::{self, Dataset},
+    synth::{SceneOptions, Scenes},
+};
+
+use crate::{
+    Error,
+    config::{DataConfig, ModelConfig, Start, TrainingConfig, ValidationConfig},
+    folder::failed,
+};
+
+/// Names of splits that mean training, in the order in which they are looked for.
+const TRAINING: [&str; 3] = ["training", "train", "trainval"];
+/// Names of splits that mean validation.
+const VALIDATION: [&str; 4] = ["validation", "val", "valid", "test"];
+/// Bytes that a `config.json` may have.
+const LARGEST_CONFIG: u64 = 1 << 20;
+
+/// What a run learns from.
+#[derive(Clone)]
+pub struct Data {
+    /// Samples to train on.
+    pub train: Arc<dyn SampleSource>,
+    /// Samples to score on, if there are any.
+    pub validation: Option<Arc<dyn SampleSource>>,
+    /// One line each on what was found.
+    pub notes: Vec<String>,
+}
+
+impl std::fmt::Debug for Data {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Data")
+            .field("train", &self.train.len())
+            .field(
+                "validation",
+                &self.validation.as_ref().map(|split| split.len()),
+            )
+            .finish_non_exhaustive()
+    }
+}
+
+/// Opens the dataset, or sets scenes up.
+///
+/// # Errors
+///
+/// Returns an error that names the folder, the split or the setting.
+pub fn data(config: &DataConfig) -> Result<Data, Error> {
+    if let Some(scenes) = &config.scenes {
+        let options = SceneOptions::new(scenes.size)?;
+        let train = Scenes::new(scenes.count, options.clone(), scenes.seed);
+        let unseen = Scenes::new(
+            scenes.validation_count,
+            options,
+            scenes.seed.wrapping_add(1),
+        );
+        let [height, width] = scenes.size;
+        return Ok(Data {
+            notes: vec![format!(
+                "data: {} synthetic scenes of {height} x {width} pixels, {} others to validate",
+                train.len(),
+                unseen.len()
+            )],
+            train: Arc::new(train),
+            validation: (!unseen.is_empty()).then(|| Arc::new(unseen) as Arc<dyn SampleSource>),
+        });
+    }
+    let path = config.path.as_ref().ok_or_else(|| Error::Setting {
+        name: "data.path",
+        problem: "name the dataset's folder".to_owned(),
+    })?;
+    let dataset = dataset::open(path, &config.dataset)?;
+    let train = chosen(&dataset, config.train_split.as_deref(), &TRAINING)?;
+    let train = match train {
+        Some(name) => name,
+        None => only_split(&dataset, path)?,
+    };
+    let validation = chosen(&dataset, config.validation_split.as_deref(), &VALIDATION)?;
+    let mut notes = vec![format!("data: {}", dataset.layout())];
+    notes.push(format!("labels: {}", dataset.label_mapping()));
+    let split = |name: &str| dataset.split(name);
+    let train_split = split(&train)?;
+    notes.push(format!(
+        "training split: {train}, {} samples",
+        train_split.len()
+    ));
+    let validation = match validation {
+        Some(name) if name != train => {
+            let split = split(&name)?;
+            notes.push(format!("validation split: {name}, {} samples", split.len()));
+            Some(Arc::new(split) as Arc<dyn SampleSource>)
+        }
+        _ => {
+            notes.push(
+                "validation split: none, so nothing is scored; make one with upernet data split"
+                    .to_owned(),
+            );
+            None
+        }
+    };
+    Ok(Data {
+        train: Arc::new(train_split),
+        validation,
+        notes,
+    })
+}
+
+fn chosen(dataset: &Dataset, asked: Option<&str>, usual: &[&str]) -> Result<Option<String>, Error> {
+    if let Some(name) = asked {
+        // Opening it says what is wrong if it is not there.
+        dataset.split(name)?;
+        return Ok(Some(name.to_owned()));
+    }
+    let splits = dataset.splits();
+    let found = usual.iter().find(|usual| splits.contains(usual));
+    Ok(found.map(|&name| name.to_owned()))
+}
+
+fn only_split(dataset: &Dataset, path: &std::path::Path) -> Result<String, Error> {
+    match dataset.splits().as_slice() {
+        [only] => Ok((*only).to_owned()),
+        several => Err(Error::Data(upernet_data::Error::Invalid {
+            path: path.to_owned(),
+            problem: format!(
+                "no split is called {}; say which of {} with data.train_split",
+                TRAINING.join(" or "),
+                several.join(", ")
+            ),
+        })),
+    }
+}
+
+/// A model to train, and what to say of it.
+#[derive(Debug)]
+pub struct NewModel {
+    /// On an autodiff device.
+    pub model: Model,
+    /// What it was built from, with the dataset's classes.
+    pub config: HfConfig,
+    /// One line each on where weights come from.
+    pub notes: Vec<String>,
+}
+
+/// Builds the model that `settings` describe, for the classes of a dataset.
+///
+/// # Errors
+///
+/// Returns an error that names the file or setting.
+pub fn model(
+    settings: &TrainingConfig,
+    class_names: &[String],
+    device: &Device,
+) -> Result<NewModel, Error> {
+    let options = build_options(&settings.model);
+    let weights = match &settings.model.weights {
+        Some(name) => Some(ModelFolder::open(
+            &source::locate(name, &mut |_, _, _| {})?.path,
+        )),
+        None => None,
+    };
+    device.seed(settings.seed);
+    let config = config(&settings.model)?;
+    let started = match (settings.model.start, weights) {
+        (Start::Scratch, _) | (_, None) => {
+            let mut config = config.ok_or_else(nothing_to_build)?;
+            config.id2label = class_names.to_vec();
+            let model = zoo::build_with(&config, &options, device)?;
+            NewModel {
+                model,
+                config,
+                notes: vec!["weights: drawn at random".to_owned()],
+            }
+        }
+        (Start::Checkpoint, Some(folder)) => {
+            let folder = folder?;
+            let mut config = config.unwrap_or_else(|| folder.config.clone());
+            config.id2label = class_names.to_vec();
+            let (model, report) = start::from_checkpoint(&folder, &config, &options, device)?;
+            NewModel {
+                model,
+                config,
+                notes: vec![format!("weights: {report}")],
+            }
+        }
+        (Start::Backbone, Some(folder)) => {
+            let folder = folder?;
+            let mut config = config.unwrap_or_else(|| folder.config.clone());
+            config.id2label = class_names.to_vec();
+            let (model, report) = start::from_backbone(&folder, &config, &options, device)?;
+            NewModel {
+                model,
+                config,
+                notes: vec![format!("weights: {report}")],
+            }
+        }
+    };
+    drawn(&started.model);
+    Ok(NewModel {
+        model: started.model.train(),
+        ..started
+    })
+}
+
+/// Choices about a network beside its config.
+#[must_use]
+pub fn build_options(settings: &ModelConfig) -> BuildOptions {
+    let mut options = BuildOptions::default();
+    options.drop_path_rate = settings.drop_path_rate;
+    options
+}
+
+/// How a saved model's photos are prepared: as in validation.
+#[must_use]
+pub fn processor(model: &ModelConfig, validation: &ValidationConfig) -> HfProcessorConfig {
+    let default = HfProcessorConfig::default();
+    HfProcessorConfig {
+        do_resize: validation.size.is_some(),
+        size: validation.size.unwrap_or(default.size),
+        resample: HfResample::Bilinear,
+        image_mean: model.image_mean.to_vec(),
+        image_std: model.image_std.to_vec(),
+        ..default
+    }
+}
+
+/// The same for the pixels in memory.
+#[must_use]
+pub fn image_processor(model: &ModelConfig, validation: &ValidationConfig) -> ImageProcessor {
+    let default = ImageProcessor::default();
+    ImageProcessor {
+        do_resize: validation.size.is_some(),
+        size: validation.size.unwrap_or(default.size),
+        resample: Resample::Bilinear,
+        image_mean: model.image_mean,
+        image_std: model.image_std,
+        ..default
+    }
+}
+
+fn nothing_to_build() -> Error {
+    Error::Setting {
+        name: "model.config",
+        problem: "say what to build".to_owned(),
+    }
+}
+
+/// The config in a file or in place.
+fn config(settings: &ModelConfig) -> Result<Option<HfConfig>, Error> {
+    if let Some(path) = &settings.config_file {
+        let bytes = fs::metadata(path).map_err(failed(path, "read"))?.len();
+        if bytes > LARGEST_CONFIG {
+            return Err(Error::Config {
+                origin: path.display().to_string(),
+                problem: format!("{bytes} bytes are more than a config has ({LARGEST_CONFIG})"),
+            });
+        }
+        return Ok(Some(HfConfig::read(path)?));
+    }
+    let Some(table) = &settings.config else {
+        return Ok(None);
+    };
+    let wrong = |problem: String| Error::Config {
+        origin: "model.config".to_owned(),
+        problem,
+    };
+    let text = serde_json::to_vec(table).map_err(|error| wrong(error.to_string()))?;
+    let config = HfConfig::from_json(&text).map_err(|error| wrong(error.to_string()))?;
+    Ok(Some(config))
+}
+
+/// Has every parameter draw its values now, in the order of the model, so that they depend on the seed
+/// alone and not on which is used first.
+fn drawn(model: &Model) {
+    struct Draw;
+    impl ModuleVisitor for Draw {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let _ = param.val();
+        }
+    }
+    model.visit(&mut Draw);
+}
