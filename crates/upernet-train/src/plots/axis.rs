@@ -133,7 +133,7 @@ impl Axis {
         let decades = self.high - self.low;
         let labelled: &[f64] = if decades > 2.0 {
             &[1.0]
-        } else if decades > 1.0 {
+        } else if decades > 1.2 {
             &[1.0, 3.0]
         } else {
             &[1.0, 2.0, 3.0, 5.0, 7.0]
@@ -283,7 +283,7 @@ mod tests {
             ["1e-6", "1e-5", "1e-4", "1e-3"]
         );
         assert_eq!(
-            labels(Logarithmic, [-4.0, -2.9], 5.0),
+            labels(Logarithmic, [-4.0, -2.7], 5.0),
             ["1e-4", "3e-4", "1e-3"]
         );
         assert_eq!(labels(Logarithmic, [-30.0, 30.0], 4.0).len(), 5);

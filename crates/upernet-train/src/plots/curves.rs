@@ -1,5 +1,6 @@
 //! Curves over the steps of a run.
 
+mod drawing;
 mod panel;
 
 use super::{

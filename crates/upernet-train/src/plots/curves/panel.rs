@@ -4,12 +4,13 @@ use super::{
     super::{
         axis::{Axis, AxisScale},
         canvas::{Area, Canvas, Line},
-        color::{self, ALERT, Color, FAINT, FRAME, GRID, INK, MUTED, WHITE},
+        color::{self, ALERT, INK, MUTED, WHITE},
         legend::{self, Legend, level},
         letters::{self, Align},
         trace::{self, Trace},
     },
-    LABEL_SIZE, Panel, STEP_TICKS, SeriesStyle,
+    LABEL_SIZE, Panel, SeriesStyle,
+    drawing::{DOT, Place, VALUE_TICKS},
 };
 
 const PLOT_HEIGHT: f32 = 230.0;
@@ -17,22 +18,12 @@ const HEAD_HEIGHT: f32 = 30.0;
 /// Below each panel, in pixels.
 pub(super) const GAP: f32 = 18.0;
 const PANEL_TITLE_SIZE: f32 = 15.0;
-const VALUE_TICKS: f64 = 7.0;
 /// Room kept free above and below the curves, as a share of the axis.
 const MARGIN: f64 = 0.05;
-/// Width of a dot, and so of what may stand out at the side of the panel, in pixels.
-const DOT: f32 = 3.2;
 
 /// Below so many powers of ten under the highest value, a logarithmic axis ends: a learning rate that
 /// starts and ends next to zero would leave no height for what lies between.
 const MOST_DECADES: f64 = 5.0;
-
-/// Where values are drawn.
-struct Place<'a> {
-    area: Area,
-    x: &'a Axis,
-    y: &'a Axis,
-}
 
 /// A panel with what is drawn of it.
 pub(super) struct Plot<'a> {
@@ -106,18 +97,17 @@ impl<'a> Plot<'a> {
         };
         self.head(canvas, top, area);
         let y = self.axis(area.top);
-        grid(canvas, area, x, &y);
         let place = Place { area, x, y: &y };
+        place.grid(canvas);
         // Pale values first: they would hide the lines of other series.
         for (index, trace) in self.traces.iter().enumerate() {
             let (color, round) = color::series_color(index);
             if self.smoothed[index].is_some() {
                 let color = color::pale(color, 0.35);
                 let width = 1.0;
-                curve(
+                place.curve(
                     canvas,
                     trace,
-                    &place,
                     Line {
                         color,
                         width,
@@ -130,10 +120,9 @@ impl<'a> Plot<'a> {
             let (color, round) = color::series_color(index);
             let width = 2.0;
             let trace = self.smoothed[index].as_ref().unwrap_or(&self.traces[index]);
-            curve(
+            place.curve(
                 canvas,
                 trace,
-                &place,
                 Line {
                     color,
                     width,
@@ -141,7 +130,7 @@ impl<'a> Plot<'a> {
                 },
             );
             if series.style == SeriesStyle::Dots {
-                dots(canvas, trace, &place, color);
+                place.dots(canvas, trace, color);
             }
         }
         self.alerts(canvas, area, x);
@@ -261,73 +250,4 @@ impl<'a> Plot<'a> {
 
 fn whole_range(trace: &Trace) -> Option<[f64; 2]> {
     trace::range(trace.points().map(|[_, value]| value))
-}
-
-fn grid(canvas: &mut Canvas, area: Area, x: &Axis, y: &Axis) {
-    let across = |row: f32| Area {
-        left: area.left,
-        top: row.floor(),
-        width: area.width,
-        height: 1.0,
-    };
-    let upwards = |column: f32| Area {
-        left: column.floor(),
-        top: area.top,
-        width: 1.0,
-        height: area.height,
-    };
-    for tick in y.ticks(VALUE_TICKS) {
-        let color = if tick.label.is_empty() { FAINT } else { GRID };
-        canvas.fill(across(tick.position), color);
-        let anchor = [area.left - 8.0, tick.position];
-        canvas.words(&tick.label, level(anchor, Align::End, LABEL_SIZE, MUTED));
-    }
-    for tick in x.ticks(STEP_TICKS) {
-        canvas.fill(upwards(tick.position), GRID);
-    }
-    canvas.fill(across(area.bottom()), FRAME);
-    canvas.fill(upwards(area.left), FRAME);
-}
-
-impl Place<'_> {
-    /// Draws a dot, if it lies within the panel.
-    fn dot(&self, canvas: &mut Canvas, center: [f32; 2], radius: f32, color: Color) {
-        let [_, row] = center;
-        if (self.area.top - 1.0..=self.area.bottom() + 1.0).contains(&row) {
-            canvas.disc(center, radius, color);
-        }
-    }
-}
-
-fn curve(canvas: &mut Canvas, trace: &Trace, place: &Place<'_>, line: Line) {
-    let runs: Vec<Vec<[f32; 2]>> = trace
-        .runs
-        .iter()
-        .map(|run| trace::pixels(run, place.x, place.y))
-        .collect();
-    let clip = place.area.grown(1.0);
-    canvas.polylines(runs.iter().map(Vec::as_slice), line, clip);
-    // A line of one point has no length.
-    let mut last = [f32::NEG_INFINITY; 2];
-    for run in &runs {
-        if let [point] = run[..] {
-            let near = (0..2).all(|axis| (point[axis] - last[axis]).abs() < 1.0);
-            if !near {
-                place.dot(canvas, point, DOT.min(line.width + 1.0), line.color);
-                last = point;
-            }
-        }
-    }
-}
-
-fn dots(canvas: &mut Canvas, trace: &Trace, place: &Place<'_>, color: Color) {
-    let mut last = f32::NEG_INFINITY;
-    for [step, value] in trace.points() {
-        let point = [place.x.position(step), place.y.position(value)];
-        // Dots that would touch hide the line.
-        if point[0] - last >= 2.0 * DOT {
-            place.dot(canvas, point, DOT, color);
-            last = point[0];
-        }
-    }
 }
