@@ -45,10 +45,14 @@ mod sign;
 mod sky;
 mod stage;
 mod street;
+#[cfg(test)]
+mod tests;
 mod tree;
+mod write;
 
 pub use options::SceneOptions;
 pub use scenes::Scenes;
+pub use write::{DatasetOptions, PhotoFormat, WrittenDataset, write_dataset};
 
 use self::{
     camera::Camera, canvas::Canvas, develop::Film, dice::Dice, light::Light, stage::Stage,

@@ -80,7 +80,8 @@ impl Building {
 
     fn roof(&self, stage: &mut Stage, corners: &[Place]) {
         let (face, outline) = stage.face(corners);
-        if outline.is_empty() {
+        // From steeply below, the wall hides the roof.
+        if outline.is_empty() || face.normal()[1] < 0.0 {
             return;
         }
         let (tiles, light) = (self.roof, stage.light);
@@ -119,12 +120,14 @@ impl Thing for Building {
         let middle = 0.5 * (front + back);
         if self.ridge > 0.0 {
             let top = height + self.ridge;
+            // The roof reaches over the wall, and down as far as it slopes.
             let eaves = front - 0.3 * self.side;
+            let low = height - 0.6 * self.ridge / (self.back - self.front);
             self.roof(
                 stage,
                 &[
-                    [eaves, height, self.from],
-                    [eaves, height, self.to],
+                    [eaves, low, self.from],
+                    [eaves, low, self.to],
                     [middle, top, self.to],
                     [middle, top, self.from],
                 ],

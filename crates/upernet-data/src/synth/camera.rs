@@ -63,14 +63,14 @@ impl Camera {
     pub(super) fn roll(dice: &mut Dice, [height, width]: [usize; 2], half: f32) -> Self {
         let size = [height as f32, width as f32];
         let extent = 0.5 * (size[1] + 4.0 / 3.0 * size[0]);
-        let tilt = dice.about(0.42, 0.62);
+        let tilt = dice.about(0.42, 0.64);
         Self {
             size,
             focal: extent * dice.about(0.72, 1.12),
             horizon: size[0] * tilt,
             height: dice.about(1.15, 1.9),
             lateral: dice.between(-0.72, 0.35) * half,
-            turn: dice.direction(0.12),
+            turn: dice.direction(0.15),
             bend: if dice.chance(0.35) {
                 dice.between(-0.0025, 0.0025)
             } else {
@@ -208,4 +208,73 @@ pub(super) fn cross(a: Place, b: Place) -> Place {
 pub(super) fn unit(vector: Place) -> Place {
     let length = dot(vector, vector).sqrt().max(1e-9);
     vector.map(|value| value / length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn camera() -> Camera {
+        let mut dice = Dice::new(5, 1, 2);
+        Camera {
+            bend: 0.002,
+            ..Camera::roll(&mut dice, [240, 320], 4.0)
+        }
+    }
+
+    #[test]
+    fn the_ground_is_found_where_it_is_seen() {
+        let camera = camera();
+        for place in [[-3.0, 0.0, 6.0], [2.0, 0.0, 15.0], [9.0, 0.0, 40.0]] {
+            let seen = camera.project(camera.view(place));
+            let ([lateral, along], depth) = camera.ground(seen).unwrap();
+            // The bend is undone with the metres along before it, exactly.
+            assert!((lateral - place[0]).abs() < 0.02, "{lateral}");
+            assert!((along - place[2]).abs() < 0.02, "{along}");
+            assert!((depth - camera.view(place)[2]).abs() < 0.02, "{depth}");
+        }
+        assert!(camera.ground([100.0, camera.horizon - 1.0]).is_none());
+    }
+
+    #[test]
+    fn spots_of_a_face_are_found_where_they_are_seen() {
+        let camera = camera();
+        let views = [[-4.0, -1.5, 5.0], [-4.5, -1.5, 30.0], [-4.0, 6.0, 5.0]];
+        let face = camera.face(views[0], views[1], views[2]);
+        let up = 3.0;
+        let middle = [-4.25, -1.5 + up, 17.5];
+        let seen = camera.project(middle);
+        let spot = face.spot(seen);
+        assert!((spot.v - up).abs() < 0.01, "{spot:?}");
+        assert!(
+            (spot.u - (0.25_f32 * 0.25 + 12.5 * 12.5).sqrt()).abs() < 0.02,
+            "{spot:?}"
+        );
+        let near = face.nearness();
+        let inverse = near.corner + near.right * seen[0] + near.down * seen[1];
+        assert!((1.0 / inverse - 17.5).abs() < 0.02, "{inverse}");
+        assert!(dot(face.normal(), middle) < 0.0);
+    }
+
+    #[test]
+    fn what_is_behind_the_camera_is_cut_off() {
+        let camera = camera();
+        let behind = camera.outline(&[[-1.0, 0.0, -5.0], [1.0, 0.0, -5.0], [0.0, 1.0, -2.0]]);
+        assert!(behind.is_empty());
+        let across = camera.outline(&[
+            [-2.0, -1.0, -5.0],
+            [-2.0, -1.0, 9.0],
+            [-2.0, 1.0, 9.0],
+            [-2.0, 1.0, -5.0],
+        ]);
+        let [left, _, right, _] = across.bounds().unwrap();
+        assert!(
+            (left - camera.project([-2.0, 0.0, NEAREST])[0]).abs() < 0.1,
+            "{left}"
+        );
+        assert!(
+            (right - camera.project([-2.0, 0.0, 9.0])[0]).abs() < 0.1,
+            "{right}"
+        );
+    }
 }

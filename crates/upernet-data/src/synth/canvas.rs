@@ -194,3 +194,55 @@ pub(super) fn position(row: usize, column: usize) -> Point {
 fn scaled(light: u8, share: f32) -> u8 {
     (f32::from(light) * share) as u8
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::color::grey;
+    use super::*;
+
+    fn square(from: f32, to: f32) -> Polygon {
+        Polygon::new(vec![[from, from], [to, from], [to, to], [from, to]])
+    }
+
+    fn canvas() -> Canvas {
+        let material = Material::Solid(Box::new(|_| grey(200.0)));
+        let class = Class::Sky;
+        Canvas::new([10, 10], Surface { class, material })
+    }
+
+    #[test]
+    fn the_nearer_surface_is_seen_whatever_comes_first() {
+        let mut canvas = canvas();
+        let near = canvas.solid(Class::Car, |_| grey(10.0));
+        let far = canvas.solid(Class::Building, |_| grey(20.0));
+        canvas.fill(near, &square(2.0, 6.0), Nearness::at_depth(5.0));
+        canvas.fill(far, &square(4.0, 9.0), Nearness::at_depth(8.0));
+        // Row 2 p + 1 holds the centres of pixel row p.
+        let row = canvas.row(11);
+        assert_eq!(
+            (row.front[1], row.front[5], row.front[8]),
+            (0, near.0, far.0)
+        );
+    }
+
+    #[test]
+    fn a_veil_remembers_what_is_behind_it() {
+        let mut canvas = canvas();
+        let wall = canvas.solid(Class::Building, |_| grey(10.0));
+        let fence = canvas.veil(Class::Fence, |_| (grey(20.0), 0.5));
+        canvas.fill(wall, &square(0.0, 9.0), Nearness::at_depth(8.0));
+        canvas.fill(fence, &square(2.0, 6.0), Nearness::at_depth(5.0));
+        let row = canvas.row(9);
+        assert_eq!((row.front[4], row.behind[4]), (fence.0, wall.0));
+    }
+
+    #[test]
+    fn a_shadow_falls_on_what_is_there_and_not_on_what_comes_later() {
+        let mut canvas = canvas();
+        canvas.darken(&square(0.0, 8.0), 0.5);
+        let car = canvas.solid(Class::Car, |_| grey(10.0));
+        canvas.fill(car, &square(4.0, 6.0), Nearness::at_depth(5.0));
+        let row = canvas.row(9);
+        assert_eq!((row.light[1], row.light[4], row.light[9]), (127, 255, 255));
+    }
+}

@@ -17,6 +17,10 @@ pub(super) struct Film {
     balance: Color,
     saturation: f32,
     vignette: f32,
+    /// How much darker dark and brighter bright parts get.
+    contrast: f32,
+    /// Share of a pixel's light that falls into its corners, 0.5 when sharp.
+    softness: f32,
     noise: f32,
     black: f32,
     salt: u32,
@@ -25,12 +29,17 @@ pub(super) struct Film {
 impl Film {
     /// Rolls the dice for a camera's electronics.
     pub(super) fn roll(dice: &mut Dice, exposure: f32) -> Self {
-        let tint = |dice: &mut Dice| dice.about(0.86, 1.16);
         Self {
             exposure,
-            balance: Color([tint(dice), dice.about(0.94, 1.06), tint(dice)]),
+            balance: Color([
+                dice.about(0.82, 1.12),
+                dice.about(0.94, 1.06),
+                dice.about(0.88, 1.24),
+            ]),
             saturation: dice.about(0.5, 1.25),
             vignette: dice.between(0.0, 0.45),
+            contrast: dice.between(0.0, 0.9),
+            softness: dice.between(0.45, 0.85),
             noise: dice.between(0.5, 5.0),
             black: dice.between(0.0, 0.006),
             salt: dice.salt(),
@@ -56,7 +65,8 @@ impl Film {
             for (column, &center) in centers[..width].iter().enumerate() {
                 let [above, below] =
                     [&corners[0], &corners[1]].map(|line| line[column] + line[column + 1]);
-                let light = center * 0.5 + (above + below) * 0.125;
+                let light =
+                    center * (1.0 - self.softness) + (above + below) * (0.25 * self.softness);
                 let right = (column as f32 + 0.5) / width as f32 - 0.5;
                 let far = 2.0 * (right * right + down * down);
                 let key = scramble(self.salt ^ u32::try_from(row * width + column).unwrap_or(0));
@@ -86,6 +96,8 @@ impl Film {
         channels.map(|value| {
             let value = value.max(0.0) + self.black;
             let toned = (1.1 * value / (1.0 + value * value).sqrt()).sqrt();
+            let toned = toned.min(1.0);
+            let toned = toned + self.contrast * (toned * toned * (3.0 - 2.0 * toned) - toned);
             key = scramble(key.wrapping_add(1));
             // Two uniform numbers make a triangle, which is noise enough.
             let grain = ((key & 0xffff) as f32 + (key >> 16) as f32) / 65_535.0 - 1.0;

@@ -17,6 +17,8 @@ pub(super) struct Facade {
     /// Height of a course of bricks in metres, 0 for plaster.
     course: f32,
     stains: f32,
+    /// How much lighter ledges are than the wall.
+    trim: f32,
     /// Width of a bay with one window, and height of a storey.
     bay: [f32; 2],
     /// Share of the bay that the window takes, across and up.
@@ -78,6 +80,7 @@ impl Facade {
             ),
             course: dice.pick(&[0.0, 0.0, 0.15, 0.15, 0.3, 0.6]),
             stains: dice.between(0.1, 0.6),
+            trim: dice.pick(&[0.0, 0.0, 0.3, 0.6, -0.25]),
             bay: [dice.between(1.6, 3.8), dice.between(2.7, 3.6)],
             window: if glass {
                 [0.92, 0.82]
@@ -128,6 +131,9 @@ impl Facade {
             (inside[0] - 0.5).abs() / (0.5 * self.window[0]),
             (inside[1] - 0.52).abs() / (0.5 * self.window[1]),
         ];
+        if self.ground_floor == 0.0 && cells[1] < 0.5 && self.door(cells[0], off[0], v) {
+            return self.shop * falling;
+        }
         let last = (cells[1] + 0.9) * storey > self.height - self.ground_floor;
         if off[0] > 1.16 || off[1] > 1.14 || last {
             let sill = off[0] < 1.25
@@ -152,6 +158,11 @@ impl Facade {
             return self.frame * falling;
         }
         self.glass(cells, inside[1], light)
+    }
+
+    /// Whether a door is at a height of the ground floor, `off` the middle of a bay.
+    fn door(&self, bay: f32, off: f32, up: f32) -> bool {
+        off < 0.9 && up < 2.15 && noise::hash(bay, 9.0, self.salt) < 0.3
     }
 
     /// Glass reflects sky or street, or lets one see a curtain.
@@ -198,7 +209,7 @@ impl Facade {
     fn masonry(&self, u: f32, v: f32, pixel: f32) -> Color {
         let spots = noise::rough(0.35 * u, 0.35 * v) - 0.5;
         let streaks = noise::smooth(2.2 * u, 0.25 * v) - 0.5;
-        let mut shade = 1.0 + self.stains * (0.9 * spots + 0.6 * streaks);
+        let mut shade = 1.0 + self.stains * (0.9 * spots + 0.6 * streaks) + self.ledge(v);
         let near = noise::visible(self.course, pixel);
         if near > 0.0 {
             let row = noise::cell(v / self.course);
@@ -211,6 +222,19 @@ impl Facade {
             shade *= 1.0 + 0.25 * grain * noise::visible(0.15, pixel);
         }
         self.wall * shade.max(0.2)
+    }
+
+    /// Ledges between storeys and under the roof catch the light, and what is below them does not.
+    fn ledge(&self, v: f32) -> f32 {
+        let below_roof = self.height - v;
+        if (0.0..0.3).contains(&below_roof) {
+            return self.trim;
+        }
+        if (0.3..0.5).contains(&below_roof) {
+            return -0.3;
+        }
+        let storey = noise::fraction((v - self.ground_floor) / self.bay[1]) * self.bay[1];
+        if storey < 0.16 { 0.6 * self.trim } else { 0.0 }
     }
 
     /// A billboard: a ground, a stripe, a disc.

@@ -102,7 +102,7 @@ impl Ground {
                 screen(118.0, 108.0, 70.0),
             ]),
             paint: grey(dice.between(165.0, 235.0)),
-            stains: dice.between(0.15, 0.7),
+            stains: dice.between(0.1, 0.5),
             slab: dice.pick(&[0.45, 0.6, 0.9]),
             dashes: dice.pick(&[
                 [2.0, 4.0],
@@ -131,18 +131,20 @@ impl Ground {
         let spots = noise::rough(0.4 * lateral, 0.25 * along) - 0.5;
         let grain = noise::smooth(9.0 * lateral, 9.0 * along) - 0.5;
         let fine = noise::hash(
-            noise::cell(40.0 * lateral),
-            noise::cell(40.0 * along),
+            noise::cell(22.0 * lateral),
+            noise::cell(22.0 * along),
             self.salt,
         );
         let tracks = noise::smooth(1.1 * lateral + 40.0, 0.02 * along) - 0.5;
-        let fine = (fine - 0.5) * noise::visible(0.03, pixel);
+        let fine = (fine - 0.5) * noise::visible(0.05, pixel);
         let grain = grain * noise::visible(0.12, pixel);
-        let mut shade =
-            1.0 + self.stains * (0.9 * spots + 0.5 * grain + 0.6 * tracks) + 0.35 * fine;
+        let mut shade = 1.0 + self.stains * (0.9 * spots + 0.5 * grain + 0.6 * tracks) + 0.5 * fine;
         let block = [noise::cell(lateral / 2.7), noise::cell(along / 7.0)];
         if noise::hash(block[0], block[1], self.salt) < 0.08 {
             shade *= 0.72;
+        }
+        if self.manhole(lateral, along) {
+            shade *= 0.55;
         }
         let worn = (0.55 + 0.9 * noise::smooth(3.0 * lateral, 3.0 * along)).min(1.0);
         let near_kerb = street.side(lateral).kerb - lateral.abs() < 1.0;
@@ -153,6 +155,18 @@ impl Ground {
         };
         let painted = self.marking(street, patch);
         (self.asphalt * shade.max(0.2)).mix(paint, painted * worn)
+    }
+
+    /// Whether there is the lid of a manhole.
+    fn manhole(&self, lateral: f32, along: f32) -> bool {
+        let [across, ahead] = [lateral / 2.3, along / 7.7];
+        let cells = [noise::cell(across), noise::cell(ahead)];
+        let off = [
+            (noise::fraction(across) - 0.5) * 2.3,
+            (noise::fraction(ahead) - 0.5) * 7.7,
+        ];
+        noise::hash(cells[0], cells[1], !self.salt) < 0.12
+            && off[0] * off[0] + off[1] * off[1] < 0.1
     }
 
     /// How much of the road is painted at a place.
@@ -213,6 +227,13 @@ impl Ground {
         let spots = noise::rough(0.7 * lateral, 0.7 * along) - 0.5;
         let shade =
             1.0 + 0.25 * near * slab + self.stains * spots - if joint { 0.35 * near } else { 0.0 };
+        let bit = [noise::cell(7.0 * lateral), noise::cell(7.0 * along)];
+        if pixel < 0.12 && noise::hash(bit[0], bit[1], !self.salt) < 0.002 {
+            // Litter and leaves.
+            return self
+                .paint
+                .mix(self.grass, noise::hash(bit[1], bit[0], self.salt));
+        }
         self.paving * shade.max(0.2)
     }
 

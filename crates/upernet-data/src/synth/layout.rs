@@ -24,7 +24,7 @@ pub(super) type Things = Vec<(f32, Box<dyn Thing>)>;
 /// Rolls the dice for everything that stands in a street.
 pub(super) fn furnish(dice: &mut Dice, street: &Street) -> Things {
     let mut things = Things::new();
-    let winter = dice.pick(&[0.0, 0.1, 0.5, 0.9]);
+    let winter = dice.pick(&[0.0, 0.1, 0.4, 0.8]);
     let busy = dice.between(0.3, 1.6);
     for (side, sign) in street.sides.iter().zip([-1.0, 1.0]) {
         let far = FAR.min(street.end);
@@ -54,8 +54,8 @@ fn frontage(
     [winter, far]: [f32; 2],
 ) {
     let garden = side.front - side.edge > 0.5;
-    let built = dice.between(0.45, 1.0);
-    let tall = if garden { 5.0 } else { dice.between(7.0, 16.0) };
+    let built = dice.between(0.55, 1.0);
+    let tall = if garden { 6.5 } else { dice.between(8.0, 18.0) };
     let mut along = dice.between(-6.0, 2.0);
     while along < far {
         let length = dice.between(6.0, 17.0);
@@ -75,7 +75,7 @@ fn frontage(
         } else {
             green(dice, things, (side, sign), span, winter);
         }
-        if garden && dice.chance(0.5) {
+        if garden && along < 60.0 && dice.chance(0.5) {
             let lateral = sign * (side.edge + 0.15);
             let fence = Fence::roll(dice, [lateral, span[0]], [lateral, span[1]]);
             things.push((0.5 * (span[0] + span[1]), Box::new(fence)));
@@ -125,7 +125,7 @@ fn green(
         ];
         plant(dice, things, place, winter);
     }
-    if dice.chance(0.5) {
+    if span[0] < 60.0 && dice.chance(0.5) {
         let lateral = sign * (side.edge + 0.15);
         let fence = Fence::roll(dice, [lateral, span[0]], [lateral, span[1]]);
         things.push((0.5 * (span[0] + span[1]), Box::new(fence)));
@@ -243,7 +243,7 @@ fn traffic(dice: &mut Dice, things: &mut Things, street: &Street, busy: f32) {
         things.push((along, Box::new(car)));
     }
     for _ in 0..3 {
-        if dice.chance(0.45 * busy) {
+        if dice.chance(0.36 * busy) {
             let along = dice.between(4.5, 18.0);
             let lateral = dice.sign() * dice.between(0.3, 0.95) * half;
             things.push((along, Box::new(Cyclist::roll(dice, [lateral, 0.0, along]))));

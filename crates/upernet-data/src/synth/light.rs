@@ -29,7 +29,7 @@ pub(super) struct Light {
 impl Light {
     /// Rolls the dice for a weather.
     pub(super) fn roll(dice: &mut Dice) -> Self {
-        let overcast = dice.chance(0.45);
+        let overcast = dice.chance(0.4);
         let warm = dice.between(0.0, 1.0);
         let [ahead, aside] = dice.direction(6.0);
         let climb = dice.between(0.25, 1.3);
@@ -58,7 +58,7 @@ impl Light {
             clouds,
             haze: dice.between(0.0003, 0.003) * if dice.chance(0.12) { 5.0 } else { 1.0 },
             air: (sky + sun * 0.25) * dice.between(0.6, 0.9),
-            exposure: dice.pick(&[1.0, 1.0, 1.0, 0.5]) * dice.about(0.3, 1.1),
+            exposure: dice.pick(&[1.0, 1.0, 1.0, 0.5]) * dice.between(0.3, 1.3),
         }
     }
 

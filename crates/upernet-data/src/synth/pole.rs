@@ -99,6 +99,13 @@ impl Thing for Pole {
         let Some(sprite) = stage.sprite(self.place) else {
             return;
         };
+        // Too far away to be told from what is behind it.
+        if 2.0 * self.half * sprite.scale < 0.3 * stage.thin && self.height > 1.5 {
+            return;
+        }
+        if self.height * sprite.scale < 2.5 * stage.thin {
+            return;
+        }
         let half = self.drawn_half(stage, sprite);
         let foot = (0.12 * self.height).min(1.0);
         let outline = sprite.outline(&[

@@ -3,6 +3,11 @@
 use super::{SceneOptions, class::class_names, render};
 use crate::{Error, Sample, SampleSource};
 
+/// What a scene is called in messages and file names.
+pub(super) fn scene_name(index: usize) -> String {
+    format!("scene_{index:06}")
+}
+
 /// Scenes drawn on demand: as many samples as wanted, none of them stored.
 ///
 /// ```
@@ -45,7 +50,7 @@ impl SampleSource for Scenes {
     }
 
     fn name(&self, index: usize) -> String {
-        format!("scene_{index:06}")
+        scene_name(index)
     }
 
     fn read(&self, index: usize) -> Result<Sample, Error> {

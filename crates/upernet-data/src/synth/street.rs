@@ -37,7 +37,7 @@ pub(super) enum Zone {
 impl Street {
     /// Rolls the dice for a street.
     pub(super) fn roll(dice: &mut Dice) -> Self {
-        let half = dice.about(2.9, 5.8);
+        let half = dice.about(2.8, 5.2);
         let mut side = || {
             let kerb = half
                 + if dice.chance(0.12) {
@@ -45,10 +45,10 @@ impl Street {
                 } else {
                     0.0
                 };
-            let edge = kerb + dice.about(1.2, 6.0);
+            let edge = kerb + dice.about(1.4, 7.0);
             let city = dice.chance(0.5);
-            let garden = if city { 0.0 } else { dice.between(1.0, 9.0) };
-            let mouth = if dice.chance(0.4) {
+            let garden = if city { 0.0 } else { dice.between(1.0, 7.0) };
+            let mouth = if dice.chance(0.3) {
                 let start = dice.between(6.0, 40.0);
                 [start, start + dice.between(6.0, 14.0)]
             } else {

@@ -30,6 +30,8 @@ pub(super) struct Tree {
     bark: Color,
     /// Clumps of leaves: centre `[right, up]`, half axes, salt.
     clumps: Vec<(Point, [f32; 2], u32)>,
+    /// Branches of a bare tree: from, to, width.
+    branches: Vec<(Point, Point, f32)>,
     salt: u32,
 }
 
@@ -59,6 +61,9 @@ impl Tree {
         let mut tree = Self::clad(dice, place, height, leaves);
         tree.trunk = height * dice.between(0.014, 0.026);
         tree.clumps = clumps(dice, [0.0, stem + half[1]], half, 9);
+        if leaves == Leaves::Bare {
+            tree.branches = branches(dice, stem, half, tree.trunk);
+        }
         tree
     }
 
@@ -82,6 +87,7 @@ impl Tree {
             color: screen(red, green, blue) * dice.about(0.5, 1.6),
             bark: screen(bark + 8.0, bark, bark - 10.0),
             clumps: Vec::new(),
+            branches: Vec::new(),
             salt: dice.salt(),
         }
     }
@@ -132,35 +138,69 @@ impl Tree {
     }
 
     fn draw_bare(&self, stage: &mut Stage, sprite: Sprite) {
-        let (light, bark, depth) = (stage.light, self.bark, sprite.depth);
+        let (light, depth) = (stage.light, sprite.depth);
         let shift = (self.salt & 63) as f32;
-        let stem = 0.25 * self.height;
-        let id = stage.canvas.veil(Class::Tree, move |[x, y]: Point| {
+        let bark = light.through_air(self.bark * 0.8 * light.on([0.0, 0.3, -0.8]), depth);
+        let (center, half, _) = self.clumps[0];
+        let near = Nearness::at_depth(depth);
+        let twigs = stage.canvas.veil(Class::Tree, move |[x, y]: Point| {
             let right = (x - sprite.base[0]) / sprite.scale;
-            let up = (sprite.base[1] - y) / sprite.scale - stem;
-            // Branches fan out from the top of the stem and bend by noise.
-            let away = (right * right + up * up).sqrt().max(0.2);
-            let bent = right / away + 0.16 * noise::smooth(0.9 * right + shift, 0.9 * up);
-            let fan = |count: f32, wave: f32| {
-                let wobble = 0.5 * noise::smooth(wave * right, wave * up + shift);
-                (noise::fraction(count * (bent + 0.1 * wobble) + wobble) - 0.5).abs() * 2.0 * away
-                    / count
-            };
-            let branch = noise::step(0.16, 0.04, fan(7.0, 0.7));
-            let twig = noise::step(0.09, 0.02, fan(17.0, 1.6));
-            let veil = 0.25 + 0.3 * noise::rough(2.2 * right, 2.2 * up + shift);
-            let cover = veil.max(branch).max(0.8 * twig);
-            (
-                light.through_air(bark * 0.8 * light.on([0.0, 0.3, -0.8]), depth),
-                cover,
-            )
+            let up = (sprite.base[1] - y) / sprite.scale;
+            let off = [(right - center[0]) / half[0], (up - center[1]) / half[1]];
+            let inside = noise::step(1.9, 0.5, (off[0] * off[0] + off[1] * off[1]).sqrt());
+            let lace = noise::rough(4.3 * right + shift, 4.3 * up);
+            let lumps = noise::smooth(0.8 * right, 0.8 * up + shift);
+            let cover = noise::step(0.25, 0.85, lace + 0.3 * (lumps - 0.5));
+            (bark, (0.1 + 0.9 * inside) * cover)
         });
         for &(center, half, salt) in &self.clumps {
             let size = half.map(|value| value * sprite.scale);
-            let outline = Polygon::blob(sprite.at(center), size, 0.3, salt);
-            stage.canvas.fill(id, &outline, Nearness::at_depth(depth));
+            let outline = Polygon::blob(sprite.at(center), size, 0.25, salt);
+            stage.canvas.fill(twigs, &outline, near);
+        }
+        let wood = stage.canvas.solid(Class::Tree, move |_| bark);
+        for &(from, to, width) in &self.branches {
+            let branch = sprite.line(from, to, width);
+            stage.canvas.fill(wood, &branch, near);
         }
     }
+}
+
+/// Branches that grow from a stem and divide, each `[right, up]` from, to, and its width.
+fn branches(dice: &mut Dice, stem: f32, half: [f32; 2], trunk: f32) -> Vec<(Point, Point, f32)> {
+    let center = [0.0, stem + half[1]];
+    let mut grown = Vec::new();
+    for index in 0..7 {
+        let start = [0.0, stem * (0.8 + 0.08 * index as f32)];
+        let [up, right] = dice.direction(0.55);
+        let length = half[1] * dice.between(0.8, 1.5);
+        let end = within(center, half, [right * length * 1.1, start[1] + up * length]);
+        grown.push((start, end, 0.9 * trunk));
+        for _ in 0..4 {
+            let share = dice.between(0.3, 0.95);
+            let fork = [0, 1].map(|axis| start[axis] + share * (end[axis] - start[axis]));
+            let [ahead, aside] = dice.direction(0.5);
+            let (reach, lean) = (0.45 * length, [right, up]);
+            let tip = within(
+                center,
+                half,
+                [
+                    fork[0] + reach * (ahead * lean[0] + aside * lean[1]),
+                    fork[1] + reach * (ahead * lean[1] - aside * lean[0]),
+                ],
+            );
+            grown.push((fork, tip, 0.4 * trunk));
+        }
+    }
+    grown
+}
+
+/// The point, or one on the way to it from the centre that is well inside of an ellipse.
+fn within(center: Point, half: [f32; 2], point: Point) -> Point {
+    let off = [0, 1].map(|axis| (point[axis] - center[axis]) / half[axis]);
+    let away = (off[0] * off[0] + off[1] * off[1]).sqrt();
+    let share = (0.85 / away.max(0.1)).min(1.0);
+    [0, 1].map(|axis| center[axis] + share * (point[axis] - center[axis]))
 }
 
 /// Clumps that fill an ellipse, the lowest first.
