@@ -7,6 +7,7 @@
 
 mod bench_peers;
 mod conformance;
+mod demo_model;
 mod goldens;
 mod masks;
 mod python;
@@ -45,6 +46,7 @@ fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Ci => shell::command("bash", &[".ci/run"]).run()?,
         Verb::Tidy => tidy::run()?,
         Verb::Conformance { device } => println!("{}", conformance::run(&device)?),
+        Verb::DemoModel { folder } => demo_model::run(&folder)?,
         Verb::Goldens => goldens::run()?,
         Verb::BenchPeers { python, options } => bench_peers::run(python.as_deref(), &options)?,
         Verb::SameMask { found, expected } => masks::compare(&found, &expected)?,

@@ -9,6 +9,7 @@ cargo xtask VERB
   ci                      what must hold for every change (.ci/run)
   tidy                    the rules of ARCHITECTURE.md that a program can check
   conformance --device D  the golden suite and `upernet doctor` on a device; prints a table row
+  demo-model FOLDER       makes the embedded demo model of a trained one
   goldens                 makes testdata anew with Python and shows what changed
   bench-peers [--python EXISTING] [OPTION...]
                           time beside PyTorch, ONNX Runtime and OpenVINO, written to
@@ -25,6 +26,9 @@ pub(crate) enum Verb {
     Tidy,
     Conformance {
         device: String,
+    },
+    DemoModel {
+        folder: PathBuf,
     },
     Goldens,
     BenchPeers {
@@ -48,6 +52,9 @@ impl Verb {
             ["tidy"] => Ok(Self::Tidy),
             ["conformance", "--device", device] => Ok(Self::Conformance {
                 device: (*device).to_owned(),
+            }),
+            ["demo-model", folder] => Ok(Self::DemoModel {
+                folder: folder.into(),
             }),
             ["goldens"] => Ok(Self::Goldens),
             ["bench-peers", "--python", python, options @ ..] => Ok(Self::BenchPeers {

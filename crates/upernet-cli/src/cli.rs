@@ -1,5 +1,8 @@
 //! What the command line accepts, and the text that teaches it.
 
+mod data;
+#[cfg(feature = "demo")]
+mod demo;
 mod train;
 
 use std::path::PathBuf;
@@ -7,6 +10,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use data::{AbsentName, DatasetArgs, EvalArgs};
+#[cfg(feature = "demo")]
+pub(crate) use demo::DemoArgs;
 pub(crate) use train::{ConfigArgs, ConfigVerb, SettingsArgs, TrainArgs};
 
 const AFTER: &str = "\
@@ -57,9 +63,12 @@ pub(crate) struct Verbosity {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    #[cfg(feature = "demo")]
+    Demo(DemoArgs),
     Segment(SegmentArgs),
     Forward(ForwardArgs),
     Bench(BenchArgs),
+    Eval(EvalArgs),
     Train(TrainArgs),
     Config(ConfigArgs),
     Models(ModelsArgs),

@@ -80,6 +80,17 @@ impl Case {
         Tensor::from_data(TensorData::new(values, shape.clone()), device)
     }
 
+    /// Shape and values of an input by its name.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the input has none of that name.
+    #[must_use]
+    pub fn input_values(&self, name: &str) -> (&[usize], &[f32]) {
+        let (shape, values) = &self.input[name];
+        (shape, values)
+    }
+
     /// Whether the folder says what a training step gives.
     #[must_use]
     pub fn has_training(&self) -> bool {

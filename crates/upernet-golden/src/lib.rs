@@ -9,6 +9,7 @@
 
 mod case;
 mod compare;
+mod learner;
 mod suite;
 
 pub use case::{Case, golden_folders, golden_root};

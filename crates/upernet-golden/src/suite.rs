@@ -10,10 +10,10 @@ use upernet::nn::Precision;
 use upernet_hf::{ModelFolder, config::HfConfig};
 use upernet_zoo::{Model, hub_parameters, load};
 
-use crate::{Case, Difference, Tolerance, compare};
+use crate::{Case, Difference, Tolerance, compare, learner::check_learner};
 
 /// Largest difference of features, logits and losses, relative to max(1, largest magnitude).
-const FORWARD: Tolerance = Tolerance::Max(1e-4);
+pub(crate) const FORWARD: Tolerance = Tolerance::Max(1e-4);
 /// The same through the prepared network, whose sums run in another order and through transforms.
 const PREPARED: Tolerance = Tolerance::Max(1e-3);
 /// L2 norm of a gradient's difference, relative to its own.
@@ -50,12 +50,24 @@ impl Findings {
     }
 
     fn check(&mut self, case: &Case, name: &str, actual: &[f32], tolerance: Tolerance) {
+        self.check_as(case, name, name, actual, tolerance);
+    }
+
+    /// The same, for something that the reference calls `name` and findings are to call `label`.
+    pub(crate) fn check_as(
+        &mut self,
+        case: &Case,
+        name: &str,
+        label: &str,
+        actual: &[f32],
+        tolerance: Tolerance,
+    ) {
         let (_, expected) = case
             .expected
             .get(name)
             .unwrap_or_else(|| panic!("{}: expected.safetensors lacks {name}", case.name));
         self.differences
-            .push(compare(name, actual, expected, tolerance));
+            .push(compare(label, actual, expected, tolerance));
     }
 }
 
@@ -78,6 +90,7 @@ pub fn check(folder: &Path, device: &Device) -> Result<Findings, upernet_zoo::Er
     if case.has_training() {
         let model = model.train();
         check_training(&case, &model, &model_folder.config, device, &mut findings);
+        check_learner(&case, folder, device, &mut findings)?;
     }
     Ok(findings)
 }
@@ -191,7 +204,7 @@ fn check_gradient_norms(
     }
 }
 
-fn gradient_tolerance(case: &Case, name: &str) -> Tolerance {
+pub(crate) fn gradient_tolerance(case: &Case, name: &str) -> Tolerance {
     Tolerance::Norm {
         relative: GRADIENT,
         noise: rounding_norm(case, name),
@@ -208,7 +221,7 @@ fn rounding_norm(case: &Case, name: &str) -> f64 {
     ROUNDING * rounding * (values as f64).sqrt()
 }
 
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor
         .into_data()
         .convert::<f32>()

@@ -50,6 +50,20 @@ impl ModelFolder {
             processor,
         })
     }
+
+    /// Puts together what did not come from a folder, such as a model that is part of the program.
+    #[must_use]
+    pub fn from_parts(
+        config: HfConfig,
+        processor: Option<HfProcessorConfig>,
+        checkpoint: Checkpoint,
+    ) -> Self {
+        Self {
+            config,
+            checkpoint,
+            processor,
+        }
+    }
 }
 
 /// The file `name` in the folder at `path`, or in the one around the file at `path`.

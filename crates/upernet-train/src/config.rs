@@ -6,7 +6,7 @@ mod model;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use upernet_data::{augment::Augmentation, class_weights::ClassWeights, dataset::DatasetOptions};
+use upernet_data::{augment::Augmentation, dataset::DatasetOptions};
 
 pub use layers::{ConfigSource, read};
 pub use model::{ModelConfig, Start};
@@ -51,8 +51,6 @@ pub struct TrainingConfig {
     pub augmentation: Augmentation,
     /// What to make small.
     pub loss: LossConfig,
-    /// What a pixel of each class counts in the loss.
-    pub class_weights: ClassWeights,
     /// How parameters follow their gradients.
     pub optimizer: OptimizerConfig,
     /// The learning rate over the steps.
@@ -158,7 +156,6 @@ impl Default for TrainingConfig {
             model: ModelConfig::default(),
             augmentation: Augmentation::default(),
             loss: LossConfig::default(),
-            class_weights: ClassWeights::default(),
             optimizer: OptimizerConfig::default(),
             schedule: Schedule::default(),
             freeze: FreezeConfig::default(),

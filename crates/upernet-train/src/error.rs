@@ -49,8 +49,8 @@ pub enum Error {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// No checkpoint of a run is whole.
-    #[error("{}: no whole checkpoint to resume from; start the run anew", path.display())]
+    /// There is nothing to resume.
+    #[error("{}: not the folder of a run; start one with --out", path.display())]
     NoCheckpoint {
         /// The run's folder.
         path: PathBuf,

@@ -6,7 +6,7 @@ use crate::Error;
 const PRESETS: [(&str, &str, &str); 6] = [
     (
         "scratch-small",
-        "a 3.1 M-parameter ConvNeXt UPerNet from scratch, for street-sized photos on a CPU",
+        "a 3.3 M-parameter ConvNeXt UPerNet from scratch, for street-sized photos on a CPU",
         include_str!("../presets/scratch-small.toml"),
     ),
     (

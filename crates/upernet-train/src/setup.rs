@@ -1,6 +1,6 @@
 //! From settings to a dataset and a model.
 
-use std::{fs, sync::Arc};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use burn::{
     module::{Module, ModuleVisitor, Param},
@@ -8,7 +8,7 @@ use burn::{
 };
 use upernet::{
     hf::{
-        ModelFolder,
+        BackboneFolder, ModelFolder,
         config::HfConfig,
         processor::{HfProcessorConfig, Resample as HfResample},
     },
@@ -171,18 +171,15 @@ pub fn model(
     device: &Device,
 ) -> Result<NewModel, Error> {
     let options = build_options(&settings.model);
-    let weights = match &settings.model.weights {
-        Some(name) => Some(ModelFolder::open(
-            &source::locate(name, &mut |_, _, _| {})?.path,
-        )),
-        None => None,
-    };
     device.seed(settings.seed);
     let config = config(&settings.model)?;
-    let started = match (settings.model.start, weights) {
-        (Start::Scratch, _) | (_, None) => {
-            let mut config = config.ok_or_else(nothing_to_build)?;
-            config.id2label = class_names.to_vec();
+    let located = || -> Result<PathBuf, Error> {
+        let name = settings.model.weights.as_deref().unwrap_or_default();
+        Ok(source::locate(name, &mut |_, _, _| {})?.path)
+    };
+    let started = match settings.model.start {
+        Start::Scratch => {
+            let config = with_classes(config.ok_or_else(nothing_to_build)?, class_names);
             let model = zoo::build_with(&config, &options, device)?;
             NewModel {
                 model,
@@ -190,26 +187,26 @@ pub fn model(
                 notes: vec!["weights: drawn at random".to_owned()],
             }
         }
-        (Start::Checkpoint, Some(folder)) => {
-            let folder = folder?;
-            let mut config = config.unwrap_or_else(|| folder.config.clone());
-            config.id2label = class_names.to_vec();
+        Start::Checkpoint => {
+            let folder = ModelFolder::open(&located()?)?;
+            let config = config.unwrap_or_else(|| folder.config.clone());
+            let config = with_classes(config, class_names);
             let (model, report) = start::from_checkpoint(&folder, &config, &options, device)?;
             NewModel {
                 model,
                 config,
-                notes: vec![format!("weights: {report}")],
+                notes: report.sentences,
             }
         }
-        (Start::Backbone, Some(folder)) => {
-            let folder = folder?;
-            let mut config = config.unwrap_or_else(|| folder.config.clone());
-            config.id2label = class_names.to_vec();
+        Start::Backbone => {
+            let folder = BackboneFolder::open(&located()?)?;
+            let own = || HfConfig::new(folder.config.clone().with_all_stages());
+            let config = with_classes(config.unwrap_or_else(own), class_names);
             let (model, report) = start::from_backbone(&folder, &config, &options, device)?;
             NewModel {
                 model,
                 config,
-                notes: vec![format!("weights: {report}")],
+                notes: report.sentences,
             }
         }
     };
@@ -253,6 +250,13 @@ pub fn image_processor(model: &ModelConfig, validation: &ValidationConfig) -> Im
         image_mean: model.image_mean,
         image_std: model.image_std,
         ..default
+    }
+}
+
+fn with_classes(config: HfConfig, class_names: &[String]) -> HfConfig {
+    HfConfig {
+        id2label: class_names.to_vec(),
+        ..config
     }
 }
 

@@ -143,7 +143,8 @@ impl Trainer {
         devices: &[Device],
     ) -> Result<Self, Error> {
         config.check(devices.len())?;
-        if !folder::names(folder)?.is_empty() {
+        let is_theirs = |name: &String| name != LOCK && !name.starts_with('.');
+        if folder::names(folder)?.iter().any(is_theirs) {
             return Err(Error::Run {
                 path: folder.to_owned(),
                 problem: "there is something already; resume it with --resume, or choose another \
@@ -151,15 +152,24 @@ impl Trainer {
                     .to_owned(),
             });
         }
+        // The data first: a dataset that is not fit leaves no folder behind.
         let data = setup::data(&config.data)?;
+        fs::create_dir_all(folder).map_err(failed(folder, "make the folder"))?;
+        let lock = lock(folder)?;
+        Self::begin(folder, config, data, devices, lock)
+    }
+
+    /// Starts at step 0.
+    fn begin(
+        folder: &Path,
+        config: TrainingConfig,
+        data: Data,
+        devices: &[Device],
+        lock: File,
+    ) -> Result<Self, Error> {
         let mut notes = data.notes.clone();
         let mut state = RunState::default();
-        if config.class_weights.needs_counts() {
-            let counts = ClassCounts::scan(data.train.as_ref())?;
-            state.class_weights = Some(config.class_weights.weights(&counts)?);
-        } else {
-            state.class_weights = given_weights(&config, &data)?;
-        }
+        state.class_weights = class_weights(&config.loss.class_weights, &data)?;
         if let Some(weights) = &state.class_weights {
             notes.push(weights_note(data.train.class_names(), weights));
         }
@@ -168,8 +178,6 @@ impl Trainer {
         notes.extend(started.notes);
         let objective = objective(&config, &data, &state, &started.config)?;
         let learner = Learner::new(started.model, started.config, objective, &config, autodiff);
-        fs::create_dir_all(folder).map_err(failed(folder, "make the folder"))?;
-        let lock = lock(folder)?;
         write_config(folder, &config)?;
         Ok(Self {
             checkpoints: Checkpoints::new(folder.join("checkpoints"), config.checkpoint.keep),
@@ -188,12 +196,12 @@ impl Trainer {
     /// Takes up the run in `folder` at its newest whole checkpoint, with the settings it was made with and
     /// `changes` to them.
     ///
-    /// Without changes, and on the same device with the same number of threads, the weights at its end
+    /// A run that has no checkpoint yet begins anew. Without changes, and on the same device with the same number of threads, the weights at its end
     /// have the bits they would have had without the interruption.
     ///
     /// # Errors
     ///
-    /// [`Error::NoCheckpoint`] if there is none, and as [`create`](Self::create).
+    /// [`Error::NoCheckpoint`] if the folder is no run's, and as [`create`](Self::create).
     ///
     /// # Panics
     ///
@@ -218,10 +226,16 @@ impl Trainer {
             folder::recover(&folder.join(kept))?;
         }
         let checkpoints = Checkpoints::new(folder.join("checkpoints"), config.checkpoint.keep);
-        let latest = checkpoints.latest()?;
+        let data = setup::data(&config.data)?;
+        let latest = match checkpoints.latest() {
+            // Killed before its first checkpoint: what it did until then comes out the same again.
+            Err(Error::NoCheckpoint { .. }) => {
+                return Self::begin(folder, config, data, devices, lock);
+            }
+            found => found?,
+        };
         let (checkpoint, state) = (&latest.checkpoint, latest.checkpoint.state.clone());
         checkpoints.clean(state.step)?;
-        let data = setup::data(&config.data)?;
         let mut notes = data.notes.clone();
         notes.extend(
             latest
@@ -528,14 +542,17 @@ fn objective(
     Objective::new(&config.loss, num_labels, model.loss_ignore_index, weights)
 }
 
-/// Weights that are written in the config, one for each class.
-fn given_weights(config: &TrainingConfig, data: &Data) -> Result<Option<Vec<f32>>, Error> {
-    let uniform = ClassWeights::default();
-    if config.class_weights == uniform {
+/// What a pixel of each class counts: nothing for all the same, as written, or computed from the data.
+fn class_weights(method: &ClassWeights, data: &Data) -> Result<Option<Vec<f32>>, Error> {
+    if *method == ClassWeights::Uniform {
         return Ok(None);
     }
-    let counts = ClassCounts::new(data.train.class_names().len());
-    Ok(Some(config.class_weights.weights(&counts)?))
+    let counts = if method.needs_counts() {
+        ClassCounts::scan(data.train.as_ref())?
+    } else {
+        ClassCounts::new(data.train.class_names().len())
+    };
+    Ok(Some(method.weights(&counts)?))
 }
 
 fn weights_note(names: &[String], weights: &[f32]) -> String {

@@ -27,7 +27,10 @@
 //! - `ndarray`, `wgpu`, `vulkan`, `metal`, `cuda`, `rocm`, `cpu`: further backends; all may be on at
 //!   once, and [`device::open`] chooses at run time.
 //! - `hub`: models by their id on the Hugging Face hub.
+//! - `demo`: a small model, part of the program: 7 MB.
 
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod device;
 mod error;
 mod prediction;

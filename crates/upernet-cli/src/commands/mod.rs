@@ -3,8 +3,11 @@
 mod bench;
 mod completions;
 mod config;
+#[cfg(feature = "demo")]
+mod demo;
 mod devices;
 mod doctor;
+mod eval;
 mod forward;
 mod models;
 mod segment;
@@ -17,9 +20,12 @@ use crate::{cli::Verb, console::Console, failure::Failure};
 /// Does what the command line asked for; the program has run since `started`.
 pub(crate) fn run(verb: Verb, console: Console, started: Instant) -> Result<(), Failure> {
     match verb {
+        #[cfg(feature = "demo")]
+        Verb::Demo(args) => demo::run(&args, console),
         Verb::Segment(args) => segment::run(&args, console),
         Verb::Forward(args) => forward::run(&args, console),
         Verb::Bench(args) => bench::run(&args, console, started),
+        Verb::Eval(args) => eval::run(&args, console),
         Verb::Train(args) => train::run(&args, console),
         Verb::Config(args) => config::run(&args.verb),
         Verb::Models(args) => models::run(args.verb, console),

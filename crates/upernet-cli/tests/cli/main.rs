@@ -18,3 +18,4 @@ mod segment;
 mod support;
 mod text;
 mod threads;
+mod train;

@@ -1,4 +1,4 @@
-//! A weight file's bytes: mapped from disk, or held.
+//! A weight file's bytes: mapped from disk, part of the program, or held.
 
 use std::{fs::File, io, ops::Deref, path::Path};
 
@@ -13,6 +13,8 @@ use crate::{config::json_file::open_regular, error::Error};
 pub(crate) enum Backing {
     /// Mapped: pages come and go as they are read, and never count twice.
     Mapped(Mmap),
+    /// Part of the program itself.
+    Embedded(&'static [u8]),
     /// Held, for tests, fuzzing and files of no bytes (which cannot be mapped).
     Held(Vec<u8>),
 }
@@ -33,7 +35,7 @@ impl Backing {
     pub(crate) fn release_pages(&self) {
         match self {
             Self::Mapped(map) => release(map),
-            Self::Held(_) => {}
+            Self::Embedded(_) | Self::Held(_) => {}
         }
     }
 }
@@ -44,6 +46,7 @@ impl Deref for Backing {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Mapped(map) => map,
+            Self::Embedded(bytes) => bytes,
             Self::Held(bytes) => bytes,
         }
     }

@@ -74,6 +74,29 @@ impl Checkpoint {
         })
     }
 
+    /// Takes a safetensors file that is part of the program; messages call it `name`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file if it is malformed.
+    pub fn from_static(name: &str, bytes: &'static [u8]) -> Result<Self, Error> {
+        let path = PathBuf::from(name);
+        let file = SafetensorsFile::from_static(bytes).map_err(|problem| Error::Safetensors {
+            path: path.clone(),
+            problem,
+        })?;
+        let shard = Shard {
+            path: path.clone(),
+            file: WeightFile::Safetensors(file),
+        };
+        let places = shard.names().map(|name| (name.to_owned(), 0)).collect();
+        Ok(Self {
+            files: vec![path],
+            shards: vec![shard],
+            places,
+        })
+    }
+
     /// Returns the files that the tensors come from: one, or an index and its shards.
     #[must_use]
     pub fn files(&self) -> &[PathBuf] {

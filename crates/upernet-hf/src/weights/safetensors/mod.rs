@@ -74,6 +74,15 @@ impl SafetensorsFile {
         Self::new(Backing::Held(bytes))
     }
 
+    /// Reads a file that is part of the program, of which nothing is copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_bytes`](Self::from_bytes).
+    pub fn from_static(bytes: &'static [u8]) -> Result<Self, SafetensorsError> {
+        Self::new(Backing::Embedded(bytes))
+    }
+
     pub(crate) fn release_pages(&self) {
         self.backing.release_pages();
     }

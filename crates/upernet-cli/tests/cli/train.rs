@@ -1,0 +1,251 @@
+//! `train`, `config` and `eval`: whole runs of a toy on synthetic scenes, killed, interrupted, damaged.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Stdio},
+    thread,
+    time::Duration,
+};
+
+use crate::support::{command, run, text};
+
+/// Settings of a run that takes a second and saves often.
+const SETTINGS: [&str; 6] = [
+    "steps=60",
+    "checkpoint.every=3",
+    "validation.every=20",
+    "ema_decay=0.9",
+    "model.drop_path_rate=0.2",
+    "data.workers=2",
+];
+
+fn arguments(folder: &Path) -> Vec<String> {
+    let mut arguments = ["train", "--preset", "smoke", "--device", "flex", "--threads", "2"]
+        .map(str::to_owned)
+        .to_vec();
+    arguments.extend(["--out".to_owned(), text(folder)]);
+    for setting in SETTINGS {
+        arguments.extend(["--set".to_owned(), setting.to_owned()]);
+    }
+    arguments
+}
+
+fn resume(folder: &Path) -> Vec<String> {
+    let folder = text(folder);
+    ["train", "--resume", &folder, "--device", "flex", "--threads", "2"]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+fn start(arguments: &[String]) -> Child {
+    command()
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// The bytes that two runs must have in common: weights, their average, scores.
+fn result(folder: &Path) -> Vec<Vec<u8>> {
+    let checkpoint = folder.join("checkpoints/step-00000060");
+    [
+        folder.join("last/model.safetensors"),
+        folder.join("best/model.safetensors"),
+        checkpoint.join("model.safetensors"),
+        checkpoint.join("optimizer.safetensors"),
+        checkpoint.join("ema/model.safetensors"),
+    ]
+    .iter()
+    .map(|path| fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+    .collect()
+}
+
+fn steps_of(folder: &Path) -> Vec<u64> {
+    let text = fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines
+        .map(|line: serde_json::Value| line["step"].as_u64().unwrap())
+        .collect()
+}
+
+#[test]
+fn twenty_kills_change_no_bit() {
+    let work = tempfile::tempdir().unwrap();
+    let (whole, killed) = (work.path().join("whole"), work.path().join("killed"));
+    run(arguments(&whole)).succeeded();
+
+    let mut kills = 0;
+    let mut next = arguments(&killed);
+    // Delays that fall anywhere: in the start, in steps, in the middle of a checkpoint.
+    let mut delay = 40;
+    while kills < 20 {
+        let mut child = start(&next);
+        thread::sleep(Duration::from_millis(delay));
+        let ended = child.try_wait().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if killed.join("config.toml").exists() {
+            next = resume(&killed);
+        }
+        if ended.is_some() {
+            // It was done before it could be killed: undo its end, and go on killing.
+            for step in [60, 57] {
+                let folder = killed.join(format!("checkpoints/step-{step:08}"));
+                let _ = fs::remove_dir_all(folder);
+            }
+            delay = 40;
+            next = resume(&killed);
+            continue;
+        }
+        kills += 1;
+        delay = 40 + (delay * 31 + 17) % 260;
+    }
+    run(&next).succeeded();
+    assert!(result(&whole) == result(&killed), "the weights differ");
+    assert_eq!(steps_of(&whole), steps_of(&killed));
+}
+
+#[test]
+fn a_truncated_checkpoint_is_passed_over_aloud() {
+    let work = tempfile::tempdir().unwrap();
+    let (whole, damaged) = (work.path().join("whole"), work.path().join("damaged"));
+    run(arguments(&whole)).succeeded();
+    run(arguments(&damaged)).succeeded();
+    let file = damaged.join("checkpoints/step-00000060/model.safetensors");
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+
+    let ended = run(resume(&damaged)).succeeded();
+    let expected = format!("a checkpoint is passed over: {}", text(&file));
+    assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
+    assert!(ended.stderr.contains("resumed at step 57"), "{}", ended.stderr);
+    assert!(result(&whole) == result(&damaged), "the weights differ");
+
+    // One byte is enough, and without a whole one there is nothing to resume.
+    for step in [57, 60] {
+        let file = damaged.join(format!("checkpoints/step-{step:08}/optimizer.safetensors"));
+        let mut bytes = fs::read(&file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&file, bytes).unwrap();
+    }
+    run(resume(&damaged)).refused(2, "no checkpoint is whole");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_saves_and_goes_on() {
+    let work = tempfile::tempdir().unwrap();
+    let (whole, interrupted) = (work.path().join("whole"), work.path().join("interrupted"));
+    run(arguments(&whole)).succeeded();
+
+    let child = start(&arguments(&interrupted));
+    while !interrupted.join("checkpoints/step-00000003").exists() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let id = child.id().to_string();
+    let sent = std::process::Command::new("kill").args(["-INT", &id]).status();
+    assert!(sent.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("go on with --resume"), "{stderr}");
+
+    run(resume(&interrupted)).succeeded();
+    assert!(result(&whole) == result(&interrupted), "the weights differ");
+}
+
+#[test]
+fn the_run_folder_has_what_the_help_says() {
+    let work = tempfile::tempdir().unwrap();
+    let folder = work.path().join("run");
+    let mut arguments = arguments(&folder);
+    arguments.push("--json".to_owned());
+    let report = run(arguments).succeeded().json();
+    assert_eq!(report["ending"], "finished");
+    assert_eq!(report["step"], 60);
+    for file in [
+        "config.toml",
+        "metrics.csv",
+        "metrics.jsonl",
+        "curves.png",
+        "confusion.png",
+        "samples/step-00000060.png",
+        "best/config.json",
+        "last/preprocessor_config.json",
+    ] {
+        assert!(folder.join(file).is_file(), "{file} is not there");
+    }
+    // What was trained is a model like any other.
+    let best = text(&folder.join("best"));
+    run(["models", "info", &best]).succeeded();
+    // The folder is taken.
+    run(self::arguments(&folder)).refused(2, "resume it with --resume");
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused_before_any_work() {
+    let work = tempfile::tempdir().unwrap();
+    let folder = work.path().join("run");
+    let out = text(&folder);
+    let refused = |settings: &[&str], code, needle: &str| {
+        let mut arguments = vec!["train", "--preset", "smoke", "--device", "flex", "--out", &out];
+        for setting in settings {
+            arguments.extend(["--set", setting]);
+        }
+        run(arguments).refused(code, needle);
+        assert!(!folder.exists(), "{settings:?} left a folder");
+    };
+    refused(&["optimizer.lr=1"], 4, "unknown field `lr`");
+    refused(&["steps=0"], 2, "steps: use a number above 0");
+    refused(&["batch_size=3", "accumulate=2"], 2, "batch_size: 3 images do not part evenly over 2");
+    refused(&["schedule.curve=wavy"], 4, "schedule.curve=wavy");
+    refused(&["loss.terms=[{ kind = 'hinge' }]"], 4, "hinge");
+    refused(&["model.weights=nowhere"], 2, "model.weights: set model.start");
+    refused(&["model.start=checkpoint", "model.weights=/no/such/model"], 3, "/no/such/model");
+    refused(&["model.config.backbone_config.model_type=vgg"], 4, "vgg");
+    refused(&["data.path=/no/such/data"], 2, "data.scenes");
+    refused(&["optimizer.learning_rate=0"], 2, "optimizer.learning_rate");
+
+    run(["train", "--resume", "/no/such/run"]).refused(3, "/no/such/run");
+    run(["train", "--preset", "nothing", "--out", &out]).refused(4, "there are scratch-small");
+    run(["train", "--config", "/no/such.toml", "--out", &out]).refused(3, "/no/such.toml");
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run() {
+    let work = tempfile::tempdir().unwrap();
+    let out = text(&work.path().join("run"));
+    let ended = run([
+        "train", "--preset", "smoke", "--device", "flex", "--out", &out, "-q",
+        "--set", "optimizer.learning_rate=1e30",
+    ]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("lower optimizer.learning_rate"), "{}", ended.stderr);
+}
+
+#[test]
+fn configs_are_written_merged_and_shown() {
+    let work = tempfile::tempdir().unwrap();
+    let file = text(&work.path().join("street.toml"));
+    run(["config", "init", "--preset", "smoke", "--out", &file]).succeeded();
+    run(["config", "init", "--out", &file]).refused(1, "already");
+    let shown = run(["config", "show", "--config", &file, "--set", "batch_size=4", "--json"]);
+    let shown = shown.succeeded().json();
+    assert_eq!(shown["batch_size"], 4);
+    assert_eq!(shown["steps"], 20);
+
+    // What is shown is itself a config.
+    let text_of = |arguments: &[&str]| run(arguments).succeeded().stdout;
+    let merged = work.path().join("merged.toml");
+    fs::write(&merged, text_of(&["config", "show", "--config", &file])).unwrap();
+    let again = text_of(&["config", "show", "--config", &text(&merged)]);
+    assert_eq!(again, fs::read_to_string(&merged).unwrap());
+
+    for line in text_of(&["config", "presets"]).lines().skip(1) {
+        let name = line.split_whitespace().next().unwrap();
+        run(["config", "show", "--preset", name]).succeeded();
+    }
+}
