@@ -4,10 +4,14 @@
 //! it, and its arguments `weight` and `label_smoothing`. burn's own cross-entropy reads the logits at
 //! the ignored label before it masks, which is out of bounds for the usual 255.
 
+mod class_ids;
+mod label_probabilities;
 mod plain;
 
 use burn::tensor::{Int, Tensor};
 
+pub(crate) use self::class_ids::class_ids;
+pub use self::label_probabilities::label_probabilities;
 use crate::{differentiable, resize_bilinear};
 
 /// Mean cross-entropy over the pixels whose label counts.

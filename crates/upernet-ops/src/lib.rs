@@ -8,8 +8,8 @@
 //!   [`add_resized`], [`adaptive_avg_pools`], [`space_to_depth`].
 //! - Halves of a block: [`convnext_block`], [`window_attention`], [`mlp`].
 //! - On any tensor: [`gelu`]; and what [`Activation`] names.
-//! - For training: [`batch_norm`], [`cross_entropy`], [`resized_cross_entropy`], and with class weights
-//!   and label smoothing [`CrossEntropy`].
+//! - For training: [`batch_norm`], [`cross_entropy`], [`resized_cross_entropy`],
+//!   [`CrossEntropy`] with class weights and label smoothing, [`label_probabilities`].
 //! - [`window`] and [`relative_position`] are the parts that window attention is made of.
 //!
 //! An operation with weights has a `Prepared...` form too. It lays the weights out once, for
@@ -80,7 +80,7 @@ pub use conv3x3::{PreparedConv3x3, conv3x3};
 pub use convnext_block::{
     ConvNextBlockWeights, PreparedConvNextBlock, convnext_block, convnext_branch,
 };
-pub use cross_entropy::{CrossEntropy, cross_entropy, resized_cross_entropy};
+pub use cross_entropy::{CrossEntropy, cross_entropy, label_probabilities, resized_cross_entropy};
 pub use gelu::gelu;
 pub use layer_norm::{LayerNormWeights, PreparedLayerNorm, layer_norm};
 pub use linear::{PreparedLinear, linear};

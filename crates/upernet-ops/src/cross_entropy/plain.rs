@@ -60,7 +60,8 @@ fn class_weights(settings: &CrossEntropy, logits: &Tensor<4>) -> Option<Tensor<1
     })
 }
 
-fn counting_pixels(
+/// Whether a pixel counts.
+pub(super) fn counting_pixels(
     labels: &Tensor<4, Int>,
     num_labels: usize,
     ignore_index: i64,

@@ -8,8 +8,9 @@ use burn_flex::FlexTensor;
 use super::{Operation, is_recorded, record};
 use crate::{
     CrossEntropy,
+    cross_entropy::class_ids,
     flex::{self, Map},
-    kernels::cross_entropy::{IGNORED, Labelled, Targets, cross_entropy},
+    kernels::cross_entropy::{Labelled, Targets, cross_entropy},
 };
 
 /// [`CrossEntropy::forward_resized`], if it is recorded.
@@ -21,18 +22,10 @@ pub(crate) fn resized_cross_entropy(
     is_recorded(logits).then(|| {
         let [_, num_labels, ..] = logits.dims();
         let [_, height, width] = labels.dims();
-        let labels = labels.clone().into_data();
-        let labels = labels.iter::<i64>().map(|label| {
-            let class = u32::try_from(label).ok();
-            let class = class.filter(|&class| (class as usize) < num_labels);
-            class
-                .filter(|_| label != settings.ignore_index)
-                .unwrap_or(IGNORED)
-        });
         let weights = settings.class_weights.clone();
         let weights = weights.unwrap_or_else(|| vec![1.0; num_labels]);
         let operation = RecordedCrossEntropy {
-            labels: labels.collect(),
+            labels: class_ids(labels, num_labels, settings.ignore_index),
             size: [height, width],
             targets: Targets::new(weights, settings.label_smoothing),
             gradient: OnceLock::new(),
@@ -61,9 +54,8 @@ impl Operation for RecordedCrossEntropy {
             classes: logits.channels(),
             labels: &self.labels,
             to: self.size,
-            targets: &self.targets,
         };
-        let loss = cross_entropy(given, gradient.values_mut());
+        let loss = cross_entropy(given, &self.targets, gradient.values_mut());
         self.gradient.get_or_init(|| gradient);
         flex::vector(&[loss])
     }

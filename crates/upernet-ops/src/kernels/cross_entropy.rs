@@ -4,6 +4,8 @@
 //! cache, and what it gives back is gathered at once. At 512 x 512 pixels and 150 classes the logits
 //! of one image alone would take 157 MB, and their probabilities as much again.
 
+mod label_probabilities;
+mod row;
 mod rows;
 mod spread;
 mod targets;
@@ -12,8 +14,8 @@ use std::ops::Range;
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-pub(crate) use self::targets::Targets;
-use self::{rows::BandRows, spread::SpreadRow};
+pub(crate) use self::{label_probabilities::label_probabilities, targets::Targets};
+use self::{row::LogitRow, rows::BandRows, spread::SpreadRow};
 use super::{
     map::MapSize,
     resize::{Tap, taps},
@@ -36,7 +38,31 @@ pub(crate) struct Labelled<'a> {
     /// `[N, H, W]`: a class or [`IGNORED`].
     pub(crate) labels: &'a [u32],
     pub(crate) to: [usize; 2],
-    pub(crate) targets: &'a Targets,
+}
+
+impl<'a> Labelled<'a> {
+    /// # Panics
+    ///
+    /// Panics if a length does not fit.
+    fn check(&self) {
+        let [height, width] = self.to;
+        assert_eq!(
+            self.logits.len(),
+            self.from.pixels() * self.classes,
+            "logits of another size"
+        );
+        assert_eq!(
+            self.labels.len(),
+            self.from.batch * height * width,
+            "labels of another size"
+        );
+    }
+
+    /// `[h, w, classes]`.
+    fn image(&self, image: usize) -> &'a [f32] {
+        let length = self.from.height * self.from.width * self.classes;
+        &self.logits[image * length..][..length]
+    }
 }
 
 /// The weighted mean over the pixels that count, 0 if none does; its gradient goes to `gradient`,
@@ -45,29 +71,25 @@ pub(crate) struct Labelled<'a> {
 /// # Panics
 ///
 /// Panics if a length does not fit or a label is no class.
-pub(crate) fn cross_entropy(given: Labelled<'_>, gradient: &mut [f32]) -> f32 {
-    let (from, [height, width]) = (given.from, given.to);
+pub(crate) fn cross_entropy(given: Labelled<'_>, targets: &Targets, gradient: &mut [f32]) -> f32 {
+    given.check();
     assert_eq!(
-        [given.logits.len(), gradient.len()],
-        [from.pixels() * given.classes; 2],
-        "logits of another size"
+        given.logits.len(),
+        gradient.len(),
+        "a gradient of another size"
     );
     assert_eq!(
-        given.labels.len(),
-        from.batch * height * width,
-        "labels of another size"
-    );
-    assert_eq!(
-        given.targets.classes(),
+        targets.weights().len(),
         given.classes,
         "targets of other classes"
     );
-    let total = total_weight(given);
+    let total = total_weight(given, targets);
     gradient.fill(0.0);
     if total == 0.0 {
         return 0.0;
     }
     let scale = rounded(1.0 / total);
+    let (from, [height, width]) = (given.from, given.to);
     let (rows, columns) = (taps(from.height, height), taps(from.width, width));
     let bands: Vec<(usize, Range<usize>)> = (0..from.batch)
         .flat_map(|image| {
@@ -80,6 +102,7 @@ pub(crate) fn cross_entropy(given: Labelled<'_>, gradient: &mut [f32]) -> f32 {
         .map(|(image, labelled)| {
             let job = Band {
                 given,
+                targets,
                 rows: &rows,
                 columns: &columns,
                 image,
@@ -101,13 +124,13 @@ pub(crate) fn cross_entropy(given: Labelled<'_>, gradient: &mut [f32]) -> f32 {
 }
 
 /// What all pixels together count in the mean.
-fn total_weight(given: Labelled<'_>) -> f64 {
+fn total_weight(given: Labelled<'_>, targets: &Targets) -> f64 {
     let mut counts = vec![0_u64; given.classes];
     for &label in given.labels.iter().filter(|&&label| label != IGNORED) {
         let count = counts.get_mut(label as usize);
         *count.unwrap_or_else(|| panic!("label {label} is no class")) += 1;
     }
-    let weighted = counts.iter().zip(given.targets.weights());
+    let weighted = counts.iter().zip(targets.weights());
     weighted
         .map(|(&count, &weight)| count as f64 * f64::from(weight))
         .sum()
@@ -132,6 +155,7 @@ struct Done {
 /// Some rows of labels of one image.
 struct Band<'a> {
     given: Labelled<'a>,
+    targets: &'a Targets,
     rows: &'a [Tap],
     columns: &'a [Tap],
     image: usize,
@@ -147,19 +171,15 @@ impl Band<'_> {
         let last = self.rows[self.labelled.end - 1].high;
         let line = from.width * classes;
         let mut gradient = vec![0.0; (last + 1 - first) * line];
-        let padded = classes.next_multiple_of(16);
-        let length = from.width * padded;
-        let loss = with_scratch(2 * length + padded, |scratch| {
-            let (logits, scratch) = scratch.split_at_mut(length);
-            let (slopes, pixel) = scratch.split_at_mut(length);
+        let (row_length, slopes_length) = LogitRow::lengths(self.given);
+        let loss = with_scratch(row_length + slopes_length, |scratch| {
+            let (row, slopes) = scratch.split_at_mut(row_length);
             simd::dispatch(BandRows {
                 band: &self,
                 first,
-                padded,
-                logits,
+                row: LogitRow::new(self.given, row),
                 slopes,
-                pixel,
-                spread: SpreadRow::new(self.given.targets, from.width),
+                spread: SpreadRow::new(self.targets, from.width),
                 gradient: &mut gradient,
             })
         });

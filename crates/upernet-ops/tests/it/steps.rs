@@ -5,7 +5,8 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use proptest::prelude::*;
 use upernet_ops::{
     Activation, ConvNextBlockWeights, CrossEntropy, LayerNormWeights, MlpWeights, batch_norm,
-    convnext_block, gelu, layer_norm, linear, resize_bilinear, resized_cross_entropy,
+    convnext_block, gelu, label_probabilities, layer_norm, linear, resize_bilinear,
+    resized_cross_entropy,
 };
 
 /// Largest difference beside the largest value, or beside 1 if that is smaller.
@@ -253,8 +254,31 @@ proptest! {
         let compute = |leaves: &[Tensor<1>]| {
             let logits = map(&leaves[0], dims, order) * 3.0;
             let labels = Tensor::<3, Int>::from_data(labels.clone(), &logits.device());
-            settings.forward_resized(logits, labels) * 5.0
+            // The gradient of a pixel is about 1 in size, so that the tolerance is that of each.
+            settings.forward_resized(logits, labels) * (batch * size[0] * size[1]) as f64
         };
         Step { lengths: &[dims.iter().product()], compute: &compute }.check()?;
+    }
+
+    /// Labels below 0, at and past the number of classes, and an ignored class among them.
+    #[test]
+    fn probabilities_of_labels(dims in dims(), order in order(), size in [1..70_usize, 1..20], step in 1..9_usize) {
+        let [batch, channels, ..] = dims;
+        let labels = (0..batch * size[0] * size[1]).map(|index| index * step % (channels + 3));
+        let labels: Vec<i64> = labels
+            .map(|label| i64::try_from(label).expect("labels are small") - 1)
+            .collect();
+        let labels = TensorData::new(labels, [batch, size[0], size[1]]);
+        let labels = Tensor::<3, Int>::from_data(labels, &Device::flex());
+        let leaf = noise(dims.iter().product(), step);
+        let leaf = Tensor::<1>::from_floats(leaf.as_slice(), &Device::flex());
+        let logits = map(&leaf, dims, order) * 3.0;
+        let expected = label_probabilities(logits.clone().cast(DType::F64), labels.clone(), 1);
+        let actual = label_probabilities(logits.autodiff(), labels, 1);
+        prop_assert!(!actual.is_autodiff());
+        prop_assert_eq!(actual.dims(), [batch, size[0], size[1]]);
+        for (actual, expected) in values(actual.reshape([-1])).iter().zip(values(expected.reshape([-1]))) {
+            prop_assert!((actual - expected).abs() <= 1e-5, "{} instead of {}", actual, expected);
+        }
     }
 }

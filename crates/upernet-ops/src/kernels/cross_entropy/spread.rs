@@ -32,7 +32,8 @@ impl<'a> SpreadRow<'a> {
     }
 
     /// Takes up a row of logits, `[w, padded]`.
-    pub(super) fn begin(&mut self, logits: &[f32], padded: usize) {
+    pub(super) fn begin(&mut self, logits: &[f32]) {
+        let padded = logits.len() / self.sums.len();
         self.shares.fill(0.0);
         for (sum, logits) in self.sums.iter_mut().zip(logits.chunks_exact(padded)) {
             *sum = dot(logits, self.targets.spread());
@@ -49,7 +50,8 @@ impl<'a> SpreadRow<'a> {
     }
 
     /// Adds to the gradient of the row, `[w, padded]`, what its pixels have in common.
-    pub(super) fn finish(&self, scale: f32, slopes: &mut [f32], padded: usize) {
+    pub(super) fn finish(&self, scale: f32, slopes: &mut [f32]) {
+        let padded = slopes.len() / self.shares.len();
         for (share, slopes) in self.shares.iter().zip(slopes.chunks_exact_mut(padded)) {
             for (slope, asked) in slopes.iter_mut().zip(self.targets.spread()) {
                 *slope -= share * scale * asked;

@@ -29,11 +29,6 @@ impl Targets {
         }
     }
 
-    /// Number of classes.
-    pub(crate) fn classes(&self) -> usize {
-        self.weights.len()
-    }
-
     /// What a pixel counts in the mean, by its label.
     pub(super) fn weights(&self) -> &[f32] {
         &self.weights
