@@ -163,7 +163,7 @@ impl Window {
     reason = "places lie inside of the photo"
 )]
 fn floor(place: f64) -> usize {
-    place as usize
+    place as u32 as usize
 }
 
 #[cfg(test)]

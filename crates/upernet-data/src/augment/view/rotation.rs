@@ -63,11 +63,6 @@ impl Rotation {
     }
 
     /// Blends the four pixels around each place; `pixels` are those of `needed`.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "means of bytes, rounded to the nearest"
-    )]
     pub(super) fn turn(
         &self,
         pixels: &[[u8; 3]],
@@ -80,15 +75,15 @@ impl Rotation {
             turned.push(place.map_or(fill, |[y, x]| {
                 let (upper, lower, down) = neighbours(y, needed.top, needed.height);
                 let (former, latter, along) = neighbours(x, needed.left, needed.width);
-                let [above, below] = [upper, lower].map(|row| {
-                    let row = &pixels[row * needed.width..];
-                    blend(
-                        row[former].map(f32::from),
-                        row[latter].map(f32::from),
-                        along,
-                    )
-                });
-                blend(above, below, down).map(|sample| (sample + 0.5) as u8)
+                let [above, below] = [upper, lower].map(|row| &pixels[row * needed.width..]);
+                let weights = [
+                    (STEPS - down) * (STEPS - along),
+                    (STEPS - down) * along,
+                    down * (STEPS - along),
+                    down * along,
+                ];
+                let pixels = [above[former], above[latter], below[former], below[latter]];
+                blend(pixels, weights)
             }));
         });
         turned
@@ -104,15 +99,35 @@ impl Rotation {
     }
 }
 
-/// The two pixels whose centres are around a place, from `first` on, and how far it is to the second.
-#[expect(clippy::cast_possible_truncation, reason = "a share of one pixel")]
-fn neighbours(place: f64, first: usize, count: usize) -> (usize, usize, f32) {
+/// Places between the centres of two neighbours.
+const STEPS: u32 = 256;
+
+/// The two pixels whose centres are around a place, from `first` on, and the steps from the former.
+fn neighbours(place: f64, first: usize, count: usize) -> (usize, usize, u32) {
     let place = (place - 0.5 - first as f64).clamp(0.0, (count - 1) as f64);
     let former = floor(place);
     let latter = (former + 1).min(count - 1);
-    (former, latter, (place - former as f64) as f32)
+    (former, latter, steps(place - former as f64))
 }
 
-fn blend(from: [f32; 3], to: [f32; 3], share: f32) -> [f32; 3] {
-    [0, 1, 2].map(|channel| from[channel] + (to[channel] - from[channel]) * share)
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of one pixel"
+)]
+fn steps(share: f64) -> u32 {
+    (share * f64::from(STEPS) + 0.5) as u32
+}
+
+/// The mean of four pixels, rounded to the nearest; the weights' sum is the square of the steps.
+fn blend(pixels: [[u8; 3]; 4], weights: [u32; 4]) -> [u8; 3] {
+    const HALF: u32 = STEPS * STEPS / 2;
+    [0, 1, 2].map(|channel| {
+        let weighted = pixels.iter().zip(weights);
+        let sum: u32 = weighted
+            .map(|(pixel, weight)| u32::from(pixel[channel]) * weight)
+            .sum();
+        // Bits 16 to 23: the sum divided by the square of the steps.
+        (sum + HALF).to_le_bytes()[2]
+    })
 }
