@@ -110,7 +110,7 @@ impl Car {
                 }
                 Look::Glass => {
                     let seats = noise::smooth(2.0 * spot.u + (salt & 31) as f32, 1.4 * spot.v);
-                    light.reflected(normal[1] + 0.5 * spot.v - 0.3) * 0.28
+                    light.reflected(normal[1] + 0.5 * spot.v - 0.3) * 0.17
                         + light.sky * (0.05 * seats)
                 }
                 Look::Plain(color) => color * falling,
@@ -141,6 +141,7 @@ impl Thing for Car {
         if depth < 1.0 || high < 2.0 * stage.thin {
             return;
         }
+        self.draw_treads(stage);
         self.draw_body(stage);
         self.draw_cabin(stage);
         self.draw_wheels(stage);

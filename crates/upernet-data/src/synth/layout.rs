@@ -223,15 +223,17 @@ fn parked(dice: &mut Dice, things: &mut Things, (side, sign): (&Side, f32), far:
 fn traffic(dice: &mut Dice, things: &mut Things, street: &Street, busy: f32) {
     let half = street.half();
     for (lane, towards) in [(-0.42, 1.0), (0.42, -1.0)] {
-        let mut along = dice.between(7.0, 40.0);
+        let mut along = dice.between(5.5, 38.0);
         while along < street.end.min(80.0) {
             if dice.chance(0.55 * busy) {
                 let place = [lane * half + dice.between(-0.3, 0.3), 0.0, along];
                 let slope = dice.between(-0.08, 0.08);
                 let car = Car::roll(dice, place, heading(towards, slope));
-                things.push((along, Box::new(car)));
+                along += car.half_length();
+                things.push((along, Box::new(car.moved_to(along))));
+                along += car.half_length();
             }
-            along += dice.between(9.0, 30.0);
+            along += dice.between(7.0, 26.0);
         }
     }
     if dice.chance(0.2) {

@@ -148,10 +148,10 @@ impl Tree {
             let up = (sprite.base[1] - y) / sprite.scale;
             let off = [(right - center[0]) / half[0], (up - center[1]) / half[1]];
             let inside = noise::step(1.9, 0.5, (off[0] * off[0] + off[1] * off[1]).sqrt());
-            let lace = noise::rough(4.3 * right + shift, 4.3 * up);
+            let lace = noise::rough(7.3 * right + shift, 7.3 * up);
             let lumps = noise::smooth(0.8 * right, 0.8 * up + shift);
-            let cover = noise::step(0.25, 0.85, lace + 0.3 * (lumps - 0.5));
-            (bark, (0.1 + 0.9 * inside) * cover)
+            let cover = noise::step(0.15, 0.95, lace + 0.35 * (lumps - 0.5));
+            (bark, (0.3 + 0.7 * inside) * (0.12 + 0.88 * cover))
         });
         for &(center, half, salt) in &self.clumps {
             let size = half.map(|value| value * sprite.scale);
@@ -176,7 +176,7 @@ fn branches(dice: &mut Dice, stem: f32, half: [f32; 2], trunk: f32) -> Vec<(Poin
         let length = half[1] * dice.between(0.8, 1.5);
         let end = within(center, half, [right * length * 1.1, start[1] + up * length]);
         grown.push((start, end, 0.9 * trunk));
-        for _ in 0..4 {
+        for _ in 0..6 {
             let share = dice.between(0.3, 0.95);
             let fork = [0, 1].map(|axis| start[axis] + share * (end[axis] - start[axis]));
             let [ahead, aside] = dice.direction(0.5);

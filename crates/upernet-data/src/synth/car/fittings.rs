@@ -28,8 +28,8 @@ const RIM: [Point; 12] = [
 ];
 
 impl Car {
-    /// Draws the wheels on both sides.
-    pub(super) fn draw_wheels(&self, stage: &mut Stage) {
+    /// Draws the treads of the tyres, before the body covers most of them.
+    pub(super) fn draw_treads(&self, stage: &mut Stage) {
         let Shape {
             length,
             half_width,
@@ -49,6 +49,16 @@ impl Car {
                 self.panel(stage, inside, &tread, Look::Plain(grey(16.0)));
             }
         }
+    }
+
+    /// Draws the wheels on both sides.
+    pub(super) fn draw_wheels(&self, stage: &mut Stage) {
+        let Shape {
+            length,
+            half_width,
+            wheel,
+            ..
+        } = self.shape;
         // Seen along the axle's edge, a wheel is nothing but its tread.
         let [middle, right] = [0.0, 1.0].map(|aside| self.view(stage, [0.0, aside, 0.0]));
         if dot(unit(minus(right, middle)), unit(middle)).abs() < 0.12 {

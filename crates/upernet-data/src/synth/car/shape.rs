@@ -84,7 +84,13 @@ impl Shape {
             wheel: 0.48,
             windows: -4.9,
         };
-        let chosen = dice.pick(&[hatch, hatch, hatch, saloon, saloon, estate, high, van, bus]);
+        let cars = [hatch, hatch, hatch, hatch, saloon, saloon, estate, high];
+        let large = dice.pick(&[van, van, van, bus]);
+        let chosen = if dice.chance(0.2) {
+            large
+        } else {
+            dice.pick(&cars)
+        };
         Self {
             length: chosen.length * scale,
             half_width: chosen.half_width * dice.between(0.95, 1.05),
