@@ -35,7 +35,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, area) in scenes.class_names().iter().zip(areas) {
         println!("{name:12} {:6.2} %", 100.0 * area as f64 / all as f64);
     }
-    println!("{:.1} scenes/s on one thread", scenes.len() as f64 / seconds);
+    println!(
+        "{:.1} scenes/s on one thread",
+        scenes.len() as f64 / seconds
+    );
     Ok(())
 }
 
