@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use data::{AbsentName, DatasetArgs, EvalArgs};
+pub(crate) use data::{AbsentName, DataArgs, DataVerb, DatasetArgs, EvalArgs, LookArgs};
 #[cfg(feature = "demo")]
 pub(crate) use demo::DemoArgs;
 pub(crate) use train::{ConfigArgs, ConfigVerb, SettingsArgs, TrainArgs};
@@ -68,6 +68,7 @@ pub(crate) enum Verb {
     Segment(SegmentArgs),
     Forward(ForwardArgs),
     Bench(BenchArgs),
+    Data(DataArgs),
     Eval(EvalArgs),
     Train(TrainArgs),
     Config(ConfigArgs),

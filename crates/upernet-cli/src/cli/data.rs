@@ -1,10 +1,10 @@
-//! The arguments of `eval`, and those that say how a dataset is read.
+//! The arguments of `data` and `eval`.
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
-use super::{DeviceArgs, PrecisionArgs};
+use super::{DeviceArgs, PrecisionArgs, share, size};
 
 /// How a dataset is read where its folder does not say.
 #[derive(Args, Clone, Debug)]
@@ -74,4 +74,137 @@ pub(crate) enum AbsentName {
     Skip,
     /// 0, as in Ultralytics
     Zero,
+}
+
+/// Check, look at, divide, convert and make datasets
+#[derive(Args, Debug)]
+pub(crate) struct DataArgs {
+    #[command(subcommand)]
+    pub(crate) verb: DataVerb,
+}
+
+/// A dataset to look at.
+#[derive(Args, Debug)]
+pub(crate) struct LookArgs {
+    /// Folder of the dataset
+    #[arg(value_name = "DIR")]
+    pub(crate) path: PathBuf,
+    #[command(flatten)]
+    pub(crate) dataset: DatasetArgs,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataVerb {
+    /// Read everything once and list what training would stumble over, with file and fix
+    #[command(after_help = "\
+Exits with 4 if there is an error. A label map is proposed where the ids are not 0, 1, 2, ...
+
+Examples:
+  upernet data check datasets/street
+  upernet data check datasets/street --json | jq '.problems[].fix'")]
+    Check(LookArgs),
+    /// Count pixels and photos of each class, and the class weights that follow
+    #[command(after_help = "\
+Example:
+  upernet data stats datasets/street --split training")]
+    Stats {
+        #[command(flatten)]
+        look: LookArgs,
+        /// Split to count [default: all]
+        #[arg(long, short, value_name = "NAME")]
+        split: Option<String>,
+    },
+    /// Draw a contact sheet: photos, their labels, both over each other
+    #[command(after_help = "\
+Example:
+  upernet data preview datasets/street --out sheet.png --count 24")]
+    Preview {
+        /// Folder of the dataset
+        #[arg(value_name = "DIR")]
+        path: PathBuf,
+        #[command(flatten)]
+        dataset: DatasetArgs,
+        /// PNG file to write
+        #[arg(long, short, value_name = "FILE")]
+        out: PathBuf,
+        /// Split to draw [default: the first]
+        #[arg(long, short, value_name = "NAME")]
+        split: Option<String>,
+        /// Samples, evenly spread over the split
+        #[arg(long, value_name = "COUNT", default_value_t = 12)]
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
+        count: u16,
+        /// Replace the file if it is there already
+        #[arg(long, short)]
+        force: bool,
+    },
+    /// Divide a dataset into training and validation by lot, as text files in its folder
+    #[command(after_help = "\
+Frames of one video resemble each other: keep them together by hand, or the score is too good.
+
+Example:
+  upernet data split datasets/street --validation 0.2 --seed 1")]
+    Split {
+        /// Folder of the dataset
+        #[arg(value_name = "DIR")]
+        path: PathBuf,
+        #[command(flatten)]
+        dataset: DatasetArgs,
+        /// Share of the photos to validate on
+        #[arg(long, value_name = "SHARE", default_value_t = 0.2, value_parser = share)]
+        validation: f32,
+        /// Seed of the lot
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        seed: u64,
+        /// Replace lists that are there already
+        #[arg(long, short)]
+        force: bool,
+    },
+    /// Write a dataset of any layout in ADE20K's, with indexed masks
+    #[command(after_help = "\
+Example:
+  upernet data convert cvat-export --out datasets/street")]
+    Convert {
+        /// Folder of the dataset
+        #[arg(value_name = "DIR")]
+        path: PathBuf,
+        #[command(flatten)]
+        dataset: DatasetArgs,
+        /// Folder to write
+        #[arg(long, short, value_name = "DIR")]
+        out: PathBuf,
+        /// Replace what an earlier conversion wrote there
+        #[arg(long, short)]
+        force: bool,
+    },
+    /// Write synthetic street scenes with exact masks of CamVid's eleven classes
+    #[command(after_help = "\
+The same seed gives the same scenes on every machine. No licence is attached to them.
+
+Example:
+  upernet data synth --count 1000 --size 360x480 --seed 7 --out datasets/scenes --validation 0.1")]
+    Synth {
+        /// Scenes to draw
+        #[arg(long, value_name = "COUNT")]
+        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+        count: u32,
+        /// Size of the photos
+        #[arg(long, value_name = "HEIGHTxWIDTH", default_value = "256x320", value_parser = size)]
+        size: [usize; 2],
+        /// Seed of the scenes
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        seed: u64,
+        /// Share of the scenes that go to a validation split
+        #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+        validation: f32,
+        /// Folder to write
+        #[arg(long, short, value_name = "DIR")]
+        out: PathBuf,
+        /// Replace what an earlier call wrote there
+        #[arg(long, short)]
+        force: bool,
+    },
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod completions;
 mod config;
+mod data;
 #[cfg(feature = "demo")]
 mod demo;
 mod devices;
@@ -25,6 +26,7 @@ pub(crate) fn run(verb: Verb, console: Console, started: Instant) -> Result<(), 
         Verb::Segment(args) => segment::run(&args, console),
         Verb::Forward(args) => forward::run(&args, console),
         Verb::Bench(args) => bench::run(&args, console, started),
+        Verb::Data(args) => data::run(&args.verb, console),
         Verb::Eval(args) => eval::run(&args, console),
         Verb::Train(args) => train::run(&args, console),
         Verb::Config(args) => config::run(&args.verb),

@@ -1,0 +1,163 @@
+//! `data`: check, look at, divide, convert and make datasets.
+
+mod stats;
+
+use std::{fs, path::Path};
+
+use upernet::pixels::{Overwrite, write_png};
+use upernet_data::{
+    SampleSource, check,
+    dataset::{self, ContactSheet, contact_sheet},
+    synth::{self, PhotoFormat, SceneOptions},
+};
+
+use crate::{
+    cli::{DataVerb, DatasetArgs, LookArgs},
+    commands::eval::{open, options},
+    console::Console,
+    failure::{Code, Failure},
+    interrupt,
+    output::Stdout,
+};
+
+pub(crate) fn run(verb: &DataVerb, console: Console) -> Result<(), Failure> {
+    match verb {
+        DataVerb::Check(look) => check(look),
+        DataVerb::Stats { look, split } => stats::run(look, split.as_deref(), console),
+        DataVerb::Preview {
+            path,
+            dataset,
+            out,
+            split,
+            count,
+            force,
+        } => {
+            let split = split.as_deref();
+            let count = usize::from(*count);
+            preview(path, dataset, split, count, out, overwrite(*force), console)
+        }
+        DataVerb::Split {
+            path,
+            dataset,
+            validation,
+            seed,
+            force,
+        } => split(path, dataset, *validation, *seed, overwrite(*force)),
+        DataVerb::Convert {
+            path,
+            dataset,
+            out,
+            force,
+        } => convert(path, dataset, out, overwrite(*force), console),
+        DataVerb::Synth {
+            count,
+            size,
+            seed,
+            validation,
+            out,
+            force,
+        } => {
+            let options = synth::DatasetOptions {
+                scenes: SceneOptions::new(*size)?,
+                count: *count as usize,
+                seed: *seed,
+                validation_share: f64::from(*validation),
+                photos: PhotoFormat::Png,
+                overwrite: overwrite(*force),
+            };
+            synth(&options, out, console)
+        }
+    }
+}
+
+fn overwrite(force: bool) -> Overwrite {
+    if force {
+        Overwrite::Replace
+    } else {
+        Overwrite::Refuse
+    }
+}
+
+fn check(look: &LookArgs) -> Result<(), Failure> {
+    let report = check::check_folder(&look.path, &options(&look.dataset)?)?;
+    let mut stdout = Stdout::default();
+    if look.json {
+        stdout.print_json(&report)?;
+    } else {
+        stdout.print(&format!("{report}\n"))?;
+    }
+    if report.has_errors() {
+        return Err(Failure::Reported(Code::BadData));
+    }
+    Ok(())
+}
+
+fn preview(
+    path: &Path,
+    args: &DatasetArgs,
+    split: Option<&str>,
+    count: usize,
+    out: &Path,
+    overwrite: Overwrite,
+    console: Console,
+) -> Result<(), Failure> {
+    let dataset = open(path, args, console)?;
+    let name = split.or_else(|| dataset.splits().first().copied());
+    let split = dataset.split(name.unwrap_or_default())?;
+    let indices = upernet_train::validate::spread(split.len(), Some(count));
+    let sheet = contact_sheet(&split, &indices, ContactSheet::default())?;
+    let _whole = interrupt::writing();
+    write_png(out, &sheet, overwrite)?;
+    Ok(())
+}
+
+fn split(
+    path: &Path,
+    args: &DatasetArgs,
+    validation: f32,
+    seed: u64,
+    overwrite: Overwrite,
+) -> Result<(), Failure> {
+    let validation = f64::from(validation);
+    let shares = [("training", 1.0 - validation), ("validation", validation)];
+    let _whole = interrupt::writing();
+    let sizes = dataset::split_folder(path, &options(args)?, &shares, seed, overwrite)?;
+    print_sizes(&sizes)
+}
+
+fn convert(
+    path: &Path,
+    args: &DatasetArgs,
+    out: &Path,
+    overwrite: Overwrite,
+    console: Console,
+) -> Result<(), Failure> {
+    let dataset = open(path, args, console)?;
+    let _whole = interrupt::writing();
+    let sizes = dataset::convert(&dataset, out, overwrite)?;
+    print_sizes(&sizes)
+}
+
+fn synth(options: &synth::DatasetOptions, out: &Path, console: Console) -> Result<(), Failure> {
+    let bar = console.images_bar(options.count, "drawing".to_owned());
+    let _whole = interrupt::writing();
+    if let Some(parent) = out.parent() {
+        fs::create_dir_all(parent).map_err(|error| {
+            Failure::Failed(format!("{}: cannot make the folder: {error}", parent.display()))
+        })?;
+    }
+    let written = synth::write_dataset(out, options, || bar.inc(1))?;
+    bar.finish_and_clear();
+    print_sizes(&[
+        ("training".to_owned(), written.training),
+        ("validation".to_owned(), written.validation),
+    ])
+}
+
+fn print_sizes(sizes: &[(String, usize)]) -> Result<(), Failure> {
+    let lines = sizes.iter().filter(|(_, samples)| *samples > 0);
+    let lines: String = lines
+        .map(|(name, samples)| format!("{name}: {samples} samples\n"))
+        .collect();
+    Stdout::default().print(&lines)
+}
