@@ -13,6 +13,8 @@ mod annotation;
 mod cityscapes;
 mod classes;
 mod coco;
+mod contact_sheet;
+mod convert;
 mod files;
 mod label_mapping;
 mod label_table;
@@ -29,27 +31,37 @@ mod scan;
 mod shapes;
 mod split;
 mod split_files;
+mod split_folder;
 
 use std::path::Path;
 use std::sync::Arc;
 
+pub use contact_sheet::{ContactSheet, contact_sheet};
+pub use convert::{convert, write_samples};
 pub use label_mapping::{LabelMapping, MOST_CLASSES};
 pub use label_table::{LabelTable, LabelTarget};
 pub use layout::{Layout, LayoutKind};
 pub use options::{DatasetOptions, Unpaired};
 pub use split::Split;
+pub use split_folder::split_folder;
+
+pub(crate) use annotation::Annotation;
+pub(crate) use classes::Classes;
+pub(crate) use files::read_bounded;
+pub(crate) use mask::RawMask;
+pub(crate) use pairs::Entry;
+
+use upernet_image::DecodeLimits;
 
 use crate::Error;
-use classes::Classes;
-use pairs::{Entry, Pairs};
+use pairs::Pairs;
 
 /// A dataset in a folder.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     layout: Layout,
-    splits: Vec<SplitFiles>,
-    classes: Arc<[String]>,
-    mapping: Arc<LabelMapping>,
+    contents: Arc<Contents>,
+    classes: Classes,
     options: DatasetOptions,
 }
 
@@ -58,6 +70,9 @@ pub struct Dataset {
 pub(crate) struct Contents {
     pub(crate) splits: Vec<SplitFiles>,
     pub(crate) official: Option<Official>,
+    /// All photos with labels by the names that split files list, where splits are divided by such files
+    /// or not at all.
+    pub(crate) pool: Option<Vec<String>>,
 }
 
 impl Contents {
@@ -119,24 +134,49 @@ impl SplitFiles {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn open(path: impl AsRef<Path>, options: &DatasetOptions) -> Result<Dataset, Error> {
-    let path = path.as_ref();
-    if !path.is_dir() {
-        let problem = "no such folder; give the folder of the dataset".to_owned();
-        return Err(Error::NotFound {
-            path: path.to_path_buf(),
-            problem,
-        });
-    }
-    let layout = Layout::find(path, options)?;
-    let contents = layout.read(options)?;
-    let Classes { names, mapping } = classes::settle(&layout.root, &contents, options)?;
+    let Found {
+        layout,
+        contents,
+        classes,
+        ..
+    } = Found::in_folder(path.as_ref(), options)?;
     Ok(Dataset {
         layout,
-        splits: contents.splits,
-        classes: names.into(),
-        mapping: Arc::new(mapping),
+        contents,
+        classes: classes?,
         options: options.clone(),
     })
+}
+
+/// A dataset whose classes may not be settled: what a check looks at.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) layout: Layout,
+    pub(crate) contents: Arc<Contents>,
+    pub(crate) classes: Result<Classes, Error>,
+    pub(crate) limits: DecodeLimits,
+}
+
+impl Found {
+    /// Finds out the layout, lists the files and tries to settle the classes.
+    pub(crate) fn in_folder(path: &Path, options: &DatasetOptions) -> Result<Self, Error> {
+        if !path.is_dir() {
+            let problem = "no such folder; give the folder of the dataset".to_owned();
+            return Err(Error::NotFound {
+                path: path.to_path_buf(),
+                problem,
+            });
+        }
+        let layout = Layout::find(path, options)?;
+        let contents = Arc::new(layout.read(options)?);
+        let classes = classes::settle(&layout.root, &contents, options);
+        Ok(Self {
+            layout,
+            contents,
+            classes,
+            limits: options.limits,
+        })
+    }
 }
 
 impl Dataset {
@@ -149,7 +189,8 @@ impl Dataset {
     /// Returns the names of the splits, sorted.
     #[must_use]
     pub fn splits(&self) -> Vec<&str> {
-        self.splits
+        self.contents
+            .splits
             .iter()
             .map(|split| split.name.as_str())
             .collect()
@@ -158,13 +199,13 @@ impl Dataset {
     /// Returns the names of the classes, by id.
     #[must_use]
     pub fn class_names(&self) -> &[String] {
-        &self.classes
+        &self.classes.names
     }
 
     /// Returns how ids become classes; its `Display` says it in a sentence.
     #[must_use]
     pub fn label_mapping(&self) -> &LabelMapping {
-        &self.mapping
+        &self.classes.mapping
     }
 
     /// Returns a split, ready to be read.
@@ -174,20 +215,13 @@ impl Dataset {
     /// Returns an error if there is no such split, it has no photo, or (unless the options say to skip
     /// them) a photo has no mask or a mask no photo.
     pub fn split(&self, name: &str) -> Result<Split, Error> {
-        let path = || self.layout.root.clone();
-        let Some(found) = self.splits.iter().find(|split| split.name == name) else {
-            let names = self.splits().join(", ");
-            return Err(Error::NotFound {
-                path: path(),
-                problem: format!("there is no split \"{name}\"; there are: {names}"),
-            });
-        };
+        let found = self.files_of(name)?;
         if self.options.unpaired == Unpaired::Refuse {
             found.pairs.complete()?;
         }
         if found.pairs.entries.is_empty() {
             return Err(Error::Invalid {
-                path: path(),
+                path: self.layout.root.clone(),
                 problem: format!(
                     "the split \"{name}\" has no photo with a mask; masks are called like their photos"
                 ),
@@ -196,9 +230,31 @@ impl Dataset {
         Ok(Split {
             name: name.into(),
             entries: found.pairs.entries.clone().into(),
-            classes: Arc::clone(&self.classes),
-            mapping: Arc::clone(&self.mapping),
+            classes: Arc::clone(&self.classes.names),
+            mapping: Arc::clone(&self.classes.mapping),
             limits: self.options.limits,
         })
+    }
+
+    /// The files of a split.
+    pub(crate) fn files_of(&self, name: &str) -> Result<&SplitFiles, Error> {
+        let found = self.contents.splits.iter().find(|split| split.name == name);
+        found.ok_or_else(|| Error::NotFound {
+            path: self.layout.root.clone(),
+            problem: format!(
+                "there is no split \"{name}\"; there are: {}",
+                self.splits().join(", ")
+            ),
+        })
+    }
+
+    /// What a check looks at.
+    pub(crate) fn found(&self) -> Found {
+        Found {
+            layout: self.layout.clone(),
+            contents: Arc::clone(&self.contents),
+            classes: Ok(self.classes.clone()),
+            limits: self.options.limits,
+        }
     }
 }

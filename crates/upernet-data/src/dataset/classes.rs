@@ -1,6 +1,7 @@
 //! Settles which classes a dataset has and how its files say them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use upernet_image::IGNORE_LABEL;
 
@@ -11,8 +12,8 @@ use crate::Error;
 /// Names of the classes and how they are found in the files.
 #[derive(Clone, Debug)]
 pub(crate) struct Classes {
-    pub(crate) names: Vec<String>,
-    pub(crate) mapping: LabelMapping,
+    pub(crate) names: Arc<[String]>,
+    pub(crate) mapping: Arc<LabelMapping>,
 }
 
 /// A table and where it is from.
@@ -64,7 +65,10 @@ pub(crate) fn settle(
                 problem,
             },
         })?;
-    Ok(Classes { names, mapping })
+    Ok(Classes {
+        names: names.into(),
+        mapping: Arc::new(mapping),
+    })
 }
 
 fn given_table(root: &Path, options: &DatasetOptions) -> Result<Option<Source>, Error> {

@@ -101,6 +101,7 @@ pub(super) fn read(root: &Path, options: &DatasetOptions) -> Result<Contents, Er
             Err(lonely) => pairs.lonely_labels.push(lonely),
         }
     }
+    let pool = Some(pairs.names());
     let split_files = find_split_files(root, options)?;
     let splits = if split_files.is_empty() {
         by_folder(pairs)
@@ -110,6 +111,7 @@ pub(super) fn read(root: &Path, options: &DatasetOptions) -> Result<Contents, Er
     Ok(Contents {
         splits,
         official: None,
+        pool,
     })
 }
 

@@ -96,21 +96,20 @@ pub(super) fn read(root: &Path, options: &DatasetOptions) -> Result<Contents, Er
     if let Some(folders) = folders(root, options)? {
         let [images, masks] = [root.join(&folders.images), root.join(&folders.masks)];
         let split_files = find_split_files(root, options)?;
-        if !split_files.is_empty() {
+        let splits = split_folders(&images, &masks)?;
+        if splits.is_empty() || !split_files.is_empty() {
             let pairs = pair_folders(&images, &masks, options)?;
-            contents.splits = divide(&pairs, &split_files)?;
+            contents.pool = Some(pairs.names());
+            contents.splits = if split_files.is_empty() {
+                vec![SplitFiles::new(ALL, pairs)]
+            } else {
+                divide(&pairs, &split_files)?
+            };
             return Ok(contents);
         }
-        let splits = split_folders(&images, &masks)?;
         for split in &splits {
             let pairs = pair_folders(&images.join(split), &masks.join(split), options)?;
             contents.splits.push(SplitFiles::new(split, pairs));
-        }
-        if splits.is_empty() {
-            contents.splits.push(SplitFiles::new(
-                ALL,
-                pair_folders(&images, &masks, options)?,
-            ));
         }
     } else {
         for (split, Folders { images, masks }) in splits_on_top(root, options)? {

@@ -1,7 +1,7 @@
 //! Which mask belongs to which photo.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::annotation::Annotation;
 use super::files::Listing;
@@ -25,6 +25,14 @@ pub(crate) struct Pairs {
 }
 
 impl Pairs {
+    /// Names of the photos with labels.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.entries
+            .iter()
+            .map(|entry| entry.name.clone())
+            .collect()
+    }
+
     /// Refuses photos without labels and labels without photo.
     pub(crate) fn complete(&self) -> Result<(), Error> {
         if let Some(image) = self.lonely_images.first() {
@@ -120,10 +128,13 @@ pub(crate) fn by_key(listing: &Listing, suffix: &str) -> Result<BTreeMap<String,
 }
 
 /// A relative path without extension, with `/` between folders on every system.
+///
+/// Steps upwards are left out: the key names a file below some folder.
 pub(crate) fn key_of(file: &Path) -> String {
     let stem = file.with_extension("");
-    let parts = stem
-        .components()
-        .map(|part| part.as_os_str().to_string_lossy());
+    let parts = stem.components().filter_map(|part| match part {
+        Component::Normal(part) => Some(part.to_string_lossy()),
+        _ => None,
+    });
     parts.collect::<Vec<_>>().join("/")
 }

@@ -56,20 +56,17 @@ pub(super) fn detect_cvat(root: &Path, options: &DatasetOptions) -> Result<Optio
 
 /// Lists and pairs the files; the names are VOC's own if the photos' are.
 pub(super) fn read(root: &Path, options: &DatasetOptions) -> Result<Contents, Error> {
-    let splits = read_splits(root, options)?;
-    let mut entries = splits
-        .iter()
-        .flat_map(|split| &split.pairs.entries)
-        .peekable();
-    let is_own = entries.peek().is_some() && entries.all(|entry| is_voc_name(&entry.name));
-    let official = is_own.then(|| Official {
+    let mut contents = read_splits(root, options)?;
+    let is_own = contents.entries().next().is_some()
+        && contents.entries().all(|entry| is_voc_name(&entry.name));
+    contents.official = is_own.then(|| Official {
         table: LabelTable {
             classes: CLASSES.map(str::to_owned).to_vec(),
             ..LabelTable::default()
         },
         origin: "Pascal VOC's classes".to_owned(),
     });
-    Ok(Contents { splits, official })
+    Ok(contents)
 }
 
 /// Lists and pairs the files of CVAT's export and reads its label map.
@@ -77,14 +74,12 @@ pub(super) fn read_cvat(root: &Path, options: &DatasetOptions) -> Result<Content
     let path = root.join(LABEL_MAP);
     let table =
         parse_label_map(&read_text(&path)?).map_err(|problem| Error::Invalid { path, problem })?;
-    let official = Some(Official {
+    let mut contents = read_splits(root, options)?;
+    contents.official = Some(Official {
         table,
         origin: LABEL_MAP.to_owned(),
     });
-    Ok(Contents {
-        splits: read_splits(root, options)?,
-        official,
-    })
+    Ok(contents)
 }
 
 fn folders(root: &Path, options: &DatasetOptions) -> Result<Option<[String; 2]>, Error> {
@@ -102,22 +97,25 @@ fn names(options: &DatasetOptions) -> [String; 2] {
     [or(&options.images, "JPEGImages"), or(&options.masks, MASKS)]
 }
 
-fn read_splits(root: &Path, options: &DatasetOptions) -> Result<Vec<SplitFiles>, Error> {
+fn read_splits(root: &Path, options: &DatasetOptions) -> Result<Contents, Error> {
     let [images, masks] = names(options).map(|folder| root.join(folder));
-    let pairs = pair(
-        &Listing::pictures(&images)?,
-        &Listing::pictures(&masks)?,
-        &Suffixes::default(),
-    )?;
+    let [images, masks] = [Listing::pictures(&images)?, Listing::pictures(&masks)?];
+    let pairs = pair(&images, &masks, &Suffixes::default())?;
+    let pool = Some(pairs.names());
     let mut lists = find_split_files(root, options)?;
     if lists.is_empty() {
         lists = text_files(&root.join(LISTS))?;
     }
-    if lists.is_empty() {
-        Ok(vec![SplitFiles::new("all", pairs)])
+    let splits = if lists.is_empty() {
+        vec![SplitFiles::new("all", pairs)]
     } else {
-        divide(&pairs, &lists)
-    }
+        divide(&pairs, &lists)?
+    };
+    Ok(Contents {
+        splits,
+        official: None,
+        pool,
+    })
 }
 
 /// `2007_000032` as since 2008, or `000032` as before.

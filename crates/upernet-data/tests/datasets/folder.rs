@@ -42,7 +42,7 @@ impl Folder {
     /// A photo of `width` x 2 pixels; no two with different seeds are alike.
     pub(crate) fn photo(&self, name: &str, width: u32, seed: u8) -> &Self {
         let photo = RgbImage::from_fn(width, 2, |x, y| {
-            Rgb([seed, u8::try_from(x * 40 + y).unwrap(), 7])
+            Rgb([seed, u8::try_from((x * 40 + y) % 256).unwrap(), 7])
         });
         photo.save(self.path(name)).unwrap();
         self

@@ -5,10 +5,15 @@
 )]
 
 mod ade20k;
+mod check;
 mod cityscapes;
 mod coco;
+mod convert;
+mod damaged;
 mod folder;
 mod label_maps;
 mod labelme;
 mod paired_folders;
 mod pascal_voc;
+mod sheet;
+mod splitting;
