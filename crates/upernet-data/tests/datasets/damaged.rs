@@ -1,6 +1,7 @@
 //! Files from strangers: whatever is in them, reading ends with labels or with a line that names the file.
 
 use std::fs;
+use std::path::Path;
 
 use rstest::rstest;
 use upernet_data::SampleSource;
@@ -21,6 +22,14 @@ fn damaged(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
     cut.chain(changed)
 }
 
+/// Writes a new file: writing over an old one makes some file systems wait for the disk.
+fn replace(path: &Path, bytes: &[u8]) {
+    if path.exists() {
+        fs::remove_file(path).unwrap();
+    }
+    fs::write(path, bytes).unwrap();
+}
+
 #[rstest]
 #[case::png("a.png")]
 #[case::bmp("a.bmp")]
@@ -39,7 +48,7 @@ fn masks(#[case] name: &str) {
     let split = folder.open(&options).split("all").unwrap();
     let path = folder.path(&format!("masks/{name}"));
     for bytes in damaged(&fs::read(&path).unwrap()) {
-        fs::write(&path, bytes).unwrap();
+        replace(&path, &bytes);
         if let Err(error) = split.read(0) {
             let message = folder.message(&error);
             assert!(message.starts_with(&format!("masks/{name}: ")), "{message}");
@@ -67,7 +76,7 @@ fn texts(#[case] name: &str, #[case] text: &str) {
     let mut options = DatasetOptions::default();
     options.limits.max_pixels = 10_000;
     for bytes in damaged(text.as_bytes()) {
-        fs::write(folder.path(name), bytes).unwrap();
+        replace(&folder.path(name), &bytes);
         let read = dataset::open(folder.root(), &options).and_then(|dataset| {
             let split = dataset.split(dataset.splits()[0])?;
             split.read(0)
