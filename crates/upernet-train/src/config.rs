@@ -86,7 +86,7 @@ pub struct DataConfig {
 }
 
 /// Scenes of `upernet_data::synth`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScenesConfig {
     /// Scenes to train on.
@@ -97,6 +97,8 @@ pub struct ScenesConfig {
     pub size: [usize; 2],
     /// Seed of the training scenes; validation takes the next one.
     pub seed: u64,
+    /// Least width of poles, signs and the like, as a share of the height; none for the generator's own.
+    pub least_width: Option<f32>,
 }
 
 /// What does not learn.
@@ -187,6 +189,7 @@ impl Default for ScenesConfig {
             validation_count: 100,
             size: [256, 320],
             seed: 1,
+            least_width: None,
         }
     }
 }

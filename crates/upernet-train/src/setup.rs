@@ -66,8 +66,11 @@ impl std::fmt::Debug for Data {
 /// Returns an error that names the folder, the split or the setting.
 pub fn data(config: &DataConfig) -> Result<Data, Error> {
     if let Some(scenes) = &config.scenes {
-        let options = SceneOptions::new(scenes.size)?;
-        let train = Scenes::new(scenes.count, options.clone(), scenes.seed);
+        let mut options = SceneOptions::new(scenes.size)?;
+        if let Some(least_width) = scenes.least_width {
+            options = options.with_least_width(least_width)?;
+        }
+        let train = Scenes::new(scenes.count, options, scenes.seed);
         let unseen = Scenes::new(
             scenes.validation_count,
             options,

@@ -23,6 +23,8 @@ use crate::{
 
 /// Height and width of the scene: those of the scenes that the model was trained on.
 const SIZE: [usize; 2] = [256, 320];
+/// Least width of what is thin: that of the scenes that the model was trained on.
+const LEAST_WIDTH: f32 = 0.028;
 /// Seed of all demo scenes, of which the user's is one; training and its validation have 1 and 2.
 const SCENES: u64 = 0x0064_656d_6f00;
 /// Share of the class colours over the scene.
@@ -37,7 +39,7 @@ pub(crate) fn run(args: &DemoArgs, console: Console) -> Result<(), Failure> {
     };
     let mut chosen = Chosen::open(&args.device.device)?;
     let segmenter = Segmenter::load(&demo::model()?, &chosen.found.device, |_| {})?;
-    let options = SceneOptions::new(SIZE)?;
+    let options = SceneOptions::new(SIZE)?.with_least_width(LEAST_WIDTH)?;
     let scene = render(&options, SCENES, args.seed);
     let labels = segmenter.segment(&scene.image)?.labels;
     let mut matrix = ConfusionMatrix::new(segmenter.class_names().len())?;
