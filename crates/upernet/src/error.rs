@@ -35,6 +35,32 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// Windows do not cover a photo.
+    #[error(
+        "windows of {} x {} pixels every {} x {} do not cover a photo; \
+        a stride is from 1 to the window's side", crop[0], crop[1], stride[0], stride[1]
+    )]
+    Windows {
+        /// `[height, width]` of a window, in pixels.
+        crop: [usize; 2],
+        /// `[height, width]` from one window to the next, in pixels.
+        stride: [usize; 2],
+    },
+    /// The logits of a photo do not fit in the memory that is allowed for them.
+    #[error(
+        "the logits of {} x {} pixels, {num_labels} classes each, would take {bytes} bytes, at most \
+        {limit} are allowed; use lower windows and no logits, or a smaller photo", size[0], size[1]
+    )]
+    LogitsTooLarge {
+        /// `[height, width]` of the network's input, in pixels.
+        size: [usize; 2],
+        /// Classes.
+        num_labels: usize,
+        /// What they would take.
+        bytes: u64,
+        /// What they may take.
+        limit: u64,
+    },
     /// The device did not give the result.
     #[error("the device failed: {message}")]
     Backend {
@@ -53,7 +79,7 @@ pub enum ErrorKind {
     BadData,
     /// The device is not there.
     DeviceUnavailable,
-    /// The name of a device or model is malformed.
+    /// The name of a device or model is malformed, or an option contradicts itself.
     Usage,
     /// Everything else: the system refused, the network failed, a file is in the way.
     Failed,
@@ -64,11 +90,13 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Device(DeviceError::Unknown { .. }) => ErrorKind::Usage,
+            Self::Device(DeviceError::Unknown { .. }) | Self::Windows { .. } => ErrorKind::Usage,
             Self::Device(_) => ErrorKind::DeviceUnavailable,
             Self::Image(error) => of_image(error),
             Self::Model(upernet_zoo::Error::File(error)) => of_file(error),
-            Self::Model(_) | Self::Processor { .. } => ErrorKind::BadData,
+            Self::Model(_) | Self::Processor { .. } | Self::LogitsTooLarge { .. } => {
+                ErrorKind::BadData
+            }
             #[cfg(feature = "hub")]
             Self::Hub(error) => of_hub(error),
             Self::NoSuchModel { .. } => ErrorKind::NotFound,

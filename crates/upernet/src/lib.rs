@@ -1,6 +1,7 @@
 //! Semantic segmentation with UPerNet: open a checkpoint, segment a photo, on any burn backend.
 //!
 //! - [`Segmenter`] is the way in: photo to class of every pixel.
+//! - [`Inference`] says whether the network sees a photo at once or through a window.
 //! - [`device`] names compute devices and finds those that this build and this machine have.
 //! - [`source`] finds a model on disk or, with the `hub` feature, on the Hugging Face hub.
 //! - [`zoo`], [`head`], [`nn`], [`ops`], [`hf`] and [`pixels`] are the crates below, for building networks of
@@ -33,13 +34,17 @@
 pub mod demo;
 pub mod device;
 mod error;
+mod forward;
+mod inference;
 mod prediction;
 mod processor;
 mod segmenter;
+mod slide;
 pub mod source;
 
 pub use burn;
 pub use error::{Error, ErrorKind};
+pub use inference::{Inference, InputSize};
 pub use prediction::{Prediction, Segmentation, Timings};
 pub use processor::image_processor;
 pub use segmenter::{Segmenter, SegmenterOptions};

@@ -1,12 +1,12 @@
 //! What the network says of one photo.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use upernet_image::{LabelMap, Logits};
 
 use crate::Error;
 
-/// Logits of one photo at the network's own resolution, from which masks of any size are made.
+/// Logits of one photo, from which masks of any size are made.
 #[derive(Clone, Debug)]
 pub struct Prediction {
     pub(crate) logits: Vec<f32>,
@@ -56,7 +56,19 @@ impl Prediction {
             .argmax_resized(self.input_size, self.photo_size)?)
     }
 
-    /// Logits at the network's own resolution, `[num_labels, height, width]`, row-major.
+    /// [`labels`](Self::labels), with the time that it took added to the `timings` of the steps before.
+    ///
+    /// # Errors
+    ///
+    /// As [`labels`](Self::labels).
+    pub fn segmentation(&self, mut timings: Timings) -> Result<Segmentation, Error> {
+        let start = Instant::now();
+        let labels = self.labels()?;
+        timings.postprocess += start.elapsed();
+        Ok(Segmentation { labels, timings })
+    }
+
+    /// Logits at the network's own resolution, or at its input's if windows were averaged, `[num_labels, height, width]`, row-major.
     #[must_use]
     pub fn logits(&self) -> &[f32] {
         &self.logits

@@ -1,8 +1,8 @@
 //! Photo in, class of every pixel out.
 
-use std::{path::Path, time::Instant};
+use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use upernet_head::PreparedUperNet;
 use upernet_hf::ModelFolder;
 use upernet_image::{
@@ -11,7 +11,10 @@ use upernet_image::{
 use upernet_nn::Precision;
 use upernet_zoo::{BuildOptions, check_input, hf::config::HfConfig, load_prepared};
 
-use crate::{Error, Prediction, Segmentation, Timings, image_processor, source};
+use crate::{
+    Error, Inference, InputSize, Prediction, Segmentation, Timings, forward::size_of,
+    image_processor, source,
+};
 
 /// Choices about how a [`Segmenter`] computes.
 ///
@@ -28,6 +31,10 @@ use crate::{Error, Prediction, Segmentation, Timings, image_processor, source};
 pub struct SegmenterOptions {
     /// The number format of products.
     pub precision: Precision,
+    /// Whether the network sees a photo at once or through a window.
+    pub inference: Inference,
+    /// At which size photos go into the network.
+    pub input_size: InputSize,
 }
 
 /// A model with its image processor and class names, ready for photos.
@@ -49,6 +56,7 @@ pub struct Segmenter {
     model: PreparedUperNet,
     config: HfConfig,
     processor: ImageProcessor,
+    inference: Inference,
     palette: Palette,
     device: Device,
 }
@@ -94,7 +102,7 @@ impl Segmenter {
         progress: impl FnMut(f64),
     ) -> Result<Self, Error> {
         let processor = folder.processor.clone().unwrap_or_default();
-        let processor = image_processor(&processor).map_err(|problem| {
+        let mut processor = image_processor(&processor).map_err(|problem| {
             let weights = &folder.checkpoint.files()[0];
             let path = weights.with_file_name("preprocessor_config.json");
             Error::Processor {
@@ -102,14 +110,16 @@ impl Segmenter {
                 problem,
             }
         })?;
-        let [height, width] = processor.size;
+        processor.do_resize &= options.input_size == InputSize::Processor;
+        options.inference.check()?;
+        let [height, width] = options.inference.window(processor.size);
         if processor.do_resize {
             check_input(&folder.config, [1, 3, height, width])?;
         }
         let build = BuildOptions::default();
         let (model, _) = load_prepared(folder, &build, options.precision, device, progress)?;
         let config = folder.config.clone();
-        Ok(Self::from_network(config, processor, model, device))
+        Self::from_network(config, processor, model, device).with_inference(options.inference)
     }
 
     /// Puts a network that is in memory behind the same photos and masks as one from a folder.
@@ -117,6 +127,10 @@ impl Segmenter {
     /// A network that is being trained is scored this way, so that its score is what users of the
     /// saved folder get. `config` must be the one that `model` was built from, and `device` where it
     /// is; nothing is checked until the first photo.
+    ///
+    /// # Panics
+    ///
+    /// The segmenter panics at its first photo if `config` has other classes than `model`.
     ///
     /// # Example
     ///
@@ -150,8 +164,19 @@ impl Segmenter {
             palette: palette_for(&config.id2label),
             config,
             processor,
+            inference: Inference::Whole,
             device: device.clone(),
         }
+    }
+
+    /// The same segmenter, going over photos in another way.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if windows would leave gaps between them.
+    pub fn with_inference(self, inference: Inference) -> Result<Self, Error> {
+        inference.check()?;
+        Ok(Self { inference, ..self })
     }
 
     /// Labels every pixel of a photo.
@@ -160,11 +185,14 @@ impl Segmenter {
     ///
     /// Returns an error if the photo is too small or too large for the model, or the device fails.
     pub fn segment(&self, photo: &RgbImage) -> Result<Segmentation, Error> {
-        let (prediction, mut timings) = self.predict(photo)?;
-        let start = Instant::now();
-        let labels = prediction.labels()?;
-        timings.postprocess = start.elapsed();
-        Ok(Segmentation { labels, timings })
+        let input = self.input(photo)?;
+        if let Some(grid) = self.windows(&input)
+            && grid.size() == size_of(photo)
+        {
+            return self.segment_in_bands(&input, &grid);
+        }
+        let (prediction, timings) = self.predict_input(photo, input)?;
+        prediction.segmentation(timings)
     }
 
     /// Reads a photo, within the default [`DecodeLimits`], and labels every pixel of it.
@@ -183,40 +211,7 @@ impl Segmenter {
     ///
     /// As [`segment`](Self::segment).
     pub fn predict(&self, photo: &RgbImage) -> Result<(Prediction, Timings), Error> {
-        let start = Instant::now();
-        let input = self.processor.process(photo)?;
-        let [height, width] = input.size;
-        check_input(&self.config, [1, 3, height, width])?;
-        let preprocess = start.elapsed();
-
-        let start = Instant::now();
-        let pixels = TensorData::new(input.pixels, [1, 3, height, width]);
-        let logits = self
-            .model
-            .forward_decode(Tensor::from_data(pixels, &self.device));
-        let [_, num_labels, logits_height, logits_width] = logits.dims();
-        let logits = logits.try_into_vec_as::<f32>();
-        let logits = logits.map_err(|error| Error::Backend {
-            message: error.to_string(),
-        })?;
-        let forward = start.elapsed();
-
-        let (width, height) = photo.dimensions();
-        let prediction = Prediction {
-            logits,
-            num_labels,
-            size: [logits_height, logits_width],
-            input_size: input.size,
-            photo_size: [height as usize, width as usize],
-        };
-        Ok((
-            prediction,
-            Timings {
-                preprocess,
-                forward,
-                ..Timings::default()
-            },
-        ))
+        self.predict_input(photo, self.input(photo)?)
     }
 
     /// Names of the classes, by class id.
@@ -255,6 +250,12 @@ impl Segmenter {
     #[must_use]
     pub fn model(&self) -> &PreparedUperNet {
         &self.model
+    }
+
+    /// Whether the network sees a photo at once or through a window.
+    #[must_use]
+    pub fn inference(&self) -> Inference {
+        self.inference
     }
 
     /// Where the network runs.
