@@ -121,6 +121,7 @@ of the failures, or 1 if they differ.
 Examples:
   upernet segment street.jpg --model openmmlab/upernet-convnext-tiny --out masks
   upernet segment photos/ 'more/*.png' --model ./my-model --out masks --skip-existing
+  upernet segment aerial.tif --model ./my-model --out masks --slide 512
   upernet segment street.jpg --model ./my-model --out masks --json | jq '.images[0].classes[0]'";
 
 /// Label every pixel of photos: a mask, an overlay and a table of classes for each
@@ -149,6 +150,16 @@ pub(crate) struct SegmentArgs {
     /// for each class and pixel.
     #[arg(long, value_name = "WHAT")]
     pub(crate) save: Option<Save>,
+    /// Go over photos at their own size with windows of this size, instead of resizing them
+    ///
+    /// Windows overlap, and a pixel's logits are averaged over all that see it, as mmsegmentation's mode
+    /// `slide` does. A photo that is smaller is one window of its own size. The size should be that of
+    /// the crops the model was trained on.
+    #[arg(long, value_name = "SIDE|HEIGHTxWIDTH", value_parser = side_or_size)]
+    pub(crate) slide: Option<[usize; 2]>,
+    /// Pixels from one window to the next [default: two thirds of a window]
+    #[arg(long, value_name = "SIDE|HEIGHTxWIDTH", value_parser = side_or_size, requires = "slide")]
+    pub(crate) stride: Option<[usize; 2]>,
     /// Share of the class colours in the overlay, from 0 (the photo) to 1 (the colours)
     #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = share)]
     pub(crate) opacity: f32,
@@ -389,6 +400,15 @@ fn share(text: &str) -> Result<f32, String> {
     }
 }
 
+/// Parses `HEIGHTxWIDTH` or the side of a square, in pixels.
+fn side_or_size(text: &str) -> Result<[usize; 2], String> {
+    let square = || size(&format!("{text}x{text}"));
+    size(text).or_else(|_| square()).map_err(|_| {
+        "use HEIGHTxWIDTH or the side of a square in pixels, each from 1 to 65535, as in 512"
+            .to_owned()
+    })
+}
+
 /// Parses `HEIGHTxWIDTH`, in pixels.
 fn size(text: &str) -> Result<[usize; 2], String> {
     let side = |text: &str| text.parse().ok().filter(|side| (1..=65_535).contains(side));
@@ -403,7 +423,7 @@ fn size(text: &str) -> Result<[usize; 2], String> {
 mod tests {
     use clap::CommandFactory as _;
 
-    use super::{Cli, share, size};
+    use super::{Cli, share, side_or_size, size};
 
     #[test]
     fn the_definition_is_consistent() {
@@ -415,6 +435,15 @@ mod tests {
         assert_eq!(size("480x640"), Ok([480, 640]));
         for wrong in ["480", "0x5", "x", "70000x1", "-1x4", "4 x 4"] {
             assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn one_side_is_a_square() {
+        assert_eq!(side_or_size("512"), Ok([512, 512]));
+        assert_eq!(side_or_size("480x640"), Ok([480, 640]));
+        for wrong in ["0", "x", "", "4x", "70000", "4x4x4"] {
+            assert!(side_or_size(wrong).is_err(), "{wrong}");
         }
     }
 

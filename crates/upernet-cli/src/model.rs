@@ -57,16 +57,14 @@ pub(crate) fn open_folder(model: &str, console: Console) -> Result<ModelFolder, 
 /// Loads a model with its image processor.
 pub(crate) fn load_segmenter(
     model: &str,
-    precision: Precision,
+    options: &SegmenterOptions,
     chosen: &Chosen,
     console: Console,
 ) -> Result<Segmenter, Failure> {
     let folder = open_folder(model, console)?;
     let bar = console.share_bar("loading weights");
-    let mut options = SegmenterOptions::default();
-    options.precision = precision;
     let progress = |share| set_share(&bar, share);
-    let segmenter = Segmenter::load_with(&folder, &options, &chosen.found.device, progress)?;
+    let segmenter = Segmenter::load_with(&folder, options, &chosen.found.device, progress)?;
     bar.finish_and_clear();
     Ok(segmenter)
 }

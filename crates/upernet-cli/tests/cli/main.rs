@@ -15,6 +15,7 @@ mod processes;
 mod refused_models;
 mod refused_photos;
 mod segment;
+mod slide;
 mod support;
 mod text;
 mod threads;

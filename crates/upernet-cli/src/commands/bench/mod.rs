@@ -11,6 +11,8 @@ mod stages;
 
 use std::time::Instant;
 
+use upernet::SegmenterOptions;
+
 use self::{
     machine::Machine,
     photo::Photo,
@@ -32,9 +34,10 @@ pub(crate) fn run(args: &BenchArgs, console: Console, started: Instant) -> Resul
     let mut chosen = Chosen::open(&args.device.device)?;
     let photo = args.image.as_deref().map(Photo::read).transpose()?;
     let photo = photo.unwrap_or(Photo::MadeUp);
-    let precision = precision::choose(args.precision, &chosen.found, console);
+    let mut options = SegmenterOptions::default();
+    options.precision = precision::choose(args.precision, &chosen.found, console);
     let loading = Instant::now();
-    let segmenter = load_segmenter(&args.model, precision, &chosen, console)?;
+    let segmenter = load_segmenter(&args.model, &options, &chosen, console)?;
     let load_seconds = loading.elapsed().as_secs_f64();
     let load_peak_bytes = machine::peak_memory();
 
@@ -77,7 +80,7 @@ pub(crate) fn run(args: &BenchArgs, console: Console, started: Instant) -> Resul
         model: &args.model,
         device: &chosen.found.name,
         machine: Machine::here(),
-        precision: precision::name(precision),
+        precision: precision::name(options.precision),
         version: env!("CARGO_PKG_VERSION"),
         load_seconds,
         load_peak_bytes,

@@ -14,7 +14,10 @@ mod write;
 use std::{fmt::Write as _, path::PathBuf, time::Instant};
 
 use indicatif::ProgressBar;
-use upernet::{ErrorKind, Segmenter, pixels};
+use upernet::{
+    ErrorKind, Inference, InputSize, Prediction, Segmentation, Segmenter, SegmenterOptions,
+    pixels::{self, image::RgbImage},
+};
 
 use self::{
     decode::Decoded,
@@ -43,8 +46,9 @@ pub(crate) fn run(args: &SegmentArgs, console: Console) -> Result<(), Failure> {
     if plan.photos.is_empty() {
         return report.finish();
     }
-    let precision = precision::choose(args.precision, &chosen.found, console);
-    let segmenter = load_segmenter(&args.model, precision, &chosen, console)?;
+    let mut options = options(args);
+    options.precision = precision::choose(args.precision, &chosen.found, console);
+    let segmenter = load_segmenter(&args.model, &options, &chosen, console)?;
     let message = format!("segmenting on {}", chosen.found.name);
     let bar = console.images_bar(plan.photos.len(), message);
     report.begin()?;
@@ -59,6 +63,19 @@ pub(crate) fn run(args: &SegmentArgs, console: Console) -> Result<(), Failure> {
         failures: Failures::default(),
     };
     run.all(&plan.photos)
+}
+
+/// How the network goes over photos.
+fn options(args: &SegmentArgs) -> SegmenterOptions {
+    let mut options = SegmenterOptions::default();
+    if let Some(crop) = args.slide {
+        options.input_size = InputSize::Photo;
+        options.inference = match args.stride {
+            None => Inference::slide(crop),
+            Some(stride) => Inference::Slide { crop, stride },
+        };
+    }
+    options
 }
 
 /// A run over many photos.
@@ -98,25 +115,40 @@ impl Run<'_> {
     /// Segments one photo and writes its files.
     fn one(&mut self, work: &Work<'_>, decoded: Decoded) -> Result<Segmented, Failure> {
         let photo = decoded.photo?;
-        let (prediction, timings) = self.segmenter.predict(&photo)?;
-        let start = Instant::now();
-        let labels = prediction.labels()?;
-        let postprocess = start.elapsed();
+        let (
+            Segmentation {
+                labels, timings, ..
+            },
+            prediction,
+        ) = self.segment(&photo, work)?;
         let start = Instant::now();
         let palette = self.segmenter.palette();
         let mask = pixels::encode_label_png(&labels, palette)?;
         let overlay = pixels::overlay(&photo, &labels, palette, self.args.opacity)?;
         let overlay = pixels::encode_png(&overlay)?;
         self.out
-            .write(work, self.args, &mask, &overlay, &prediction)?;
+            .write(work, self.args, &mask, &overlay, prediction.as_ref())?;
         let seconds = Seconds {
             decode: decoded.time.as_secs_f64(),
             preprocess: timings.preprocess.as_secs_f64(),
             forward: timings.forward.as_secs_f64(),
-            postprocess: postprocess.as_secs_f64(),
+            postprocess: timings.postprocess.as_secs_f64(),
             write: start.elapsed().as_secs_f64(),
         };
         Ok(Segmented::new(work, &labels, &self.segmenter, seconds))
+    }
+
+    /// Labels a photo; its logits are kept only if they are to be written.
+    fn segment(
+        &self,
+        photo: &RgbImage,
+        work: &Work<'_>,
+    ) -> Result<(Segmentation, Option<Prediction>), Failure> {
+        if work.logits.is_none() {
+            return Ok((self.segmenter.segment(photo)?, None));
+        }
+        let (prediction, timings) = self.segmenter.predict(photo)?;
+        Ok((prediction.segmentation(timings)?, Some(prediction)))
     }
 
     /// Says what became of a photo; returns whether to go on with the `left` others.

@@ -42,12 +42,12 @@ impl<'a> OutFolder<'a> {
         args: &SegmentArgs,
         mask: &[u8],
         overlay: &[u8],
-        prediction: &Prediction,
+        prediction: Option<&Prediction>,
     ) -> Result<(), Failure> {
         let _whole = interrupt::writing();
         self.make()?;
         let mut parts: Vec<Part<'_>> = Vec::new();
-        if let Some(logits) = &work.logits {
+        if let (Some(logits), Some(prediction)) = (&work.logits, prediction) {
             let fill = |file: &mut dyn Write| write_logits(file, prediction);
             parts.push(Part {
                 path: logits,
