@@ -138,9 +138,10 @@ pub(crate) struct SegmentArgs {
     /// their name starts with a dot.
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Model: a folder, a weight file, or an id on the Hugging Face hub
+    /// Model: a folder, a weight file, or an id on the Hugging Face hub [default: the embedded demo
+    /// model, which knows street scenes and was trained on drawn ones]
     #[arg(long, short, value_name = "MODEL")]
-    pub(crate) model: String,
+    pub(crate) model: Option<String>,
     /// Folder for the results; made if it is not there
     #[arg(long, short, value_name = "DIR")]
     pub(crate) out: PathBuf,

@@ -54,14 +54,30 @@ pub(crate) fn open_folder(model: &str, console: Console) -> Result<ModelFolder, 
     Ok(folder)
 }
 
-/// Loads a model with its image processor.
+/// Opens the model that was named, or the embedded one, and then says so.
+fn open_folder_or_demo(model: Option<&str>, console: Console) -> Result<ModelFolder, Failure> {
+    match model {
+        Some(model) => open_folder(model, console),
+        #[cfg(feature = "demo")]
+        None => {
+            console.note(&format!("no --model, so this is {}", upernet::demo::ABOUT));
+            Ok(upernet::demo::model()?)
+        }
+        #[cfg(not(feature = "demo"))]
+        None => Err(Failure::Usage(
+            "name a model with --model; this build has none in it".to_owned(),
+        )),
+    }
+}
+
+/// Loads a model with its image processor: the one that was named, or the embedded one.
 pub(crate) fn load_segmenter(
-    model: &str,
+    model: Option<&str>,
     options: &SegmenterOptions,
     chosen: &Chosen,
     console: Console,
 ) -> Result<Segmenter, Failure> {
-    let folder = open_folder(model, console)?;
+    let folder = open_folder_or_demo(model, console)?;
     let bar = console.share_bar("loading weights");
     let progress = |share| set_share(&bar, share);
     let segmenter = Segmenter::load_with(&folder, options, &chosen.found.device, progress)?;

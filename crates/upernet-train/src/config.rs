@@ -77,6 +77,8 @@ pub struct DataConfig {
     pub validation_split: Option<String>,
     /// How the folder is read.
     pub dataset: DatasetOptions,
+    /// Read every photo and mask once before the first step, and stop if training would stumble over one.
+    pub check: bool,
     /// Threads that read and augment.
     pub workers: usize,
     /// Batches that lie ready.
@@ -175,6 +177,7 @@ impl Default for DataConfig {
             train_split: None,
             validation_split: None,
             dataset: DatasetOptions::default(),
+            check: true,
             workers: 1,
             prefetch: 4,
             cache_mib: 512,

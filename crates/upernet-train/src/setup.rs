@@ -7,6 +7,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use upernet::{
+    Inference,
     hf::{
         BackboneFolder, ModelFolder,
         config::HfConfig,
@@ -18,6 +19,7 @@ use upernet::{
 };
 use upernet_data::{
     SampleSource,
+    check::Severity,
     dataset::{self, Dataset},
     synth::{SceneOptions, Scenes},
 };
@@ -253,6 +255,16 @@ pub fn image_processor(model: &ModelConfig, validation: &ValidationConfig) -> Im
         image_mean: model.image_mean,
         image_std: model.image_std,
         ..default
+    }
+}
+
+/// Whether validation sees photos at once or through a window.
+#[must_use]
+pub fn inference(validation: &ValidationConfig) -> Inference {
+    match (validation.slide_crop, validation.slide_stride) {
+        (Some(crop), Some(stride)) => Inference::Slide { crop, stride },
+        (Some(crop), None) => Inference::slide(crop),
+        (None, _) => Inference::Whole,
     }
 }
 

@@ -153,7 +153,8 @@ impl Trainer {
             });
         }
         // The data first: a dataset that is not fit leaves no folder behind.
-        let data = setup::data(&config.data)?;
+        let mut data = setup::data(&config.data)?;
+        data.notes.extend(setup::check(&config.data)?);
         fs::create_dir_all(folder).map_err(failed(folder, "make the folder"))?;
         let lock = lock(folder)?;
         Self::begin(folder, config, data, devices, lock)
@@ -387,7 +388,8 @@ impl Trainer {
         let indices = spread(source.len(), settings.samples);
         let processor = setup::image_processor(&self.config.model, settings);
         let model = self.learner.best_model();
-        let segmenter = segmenter(model, self.learner.config(), processor, &self.device);
+        let segmenter = segmenter(model, self.learner.config(), processor, &self.device)
+            .with_inference(setup::inference(settings))?;
         let keep_going = || !observer.wants_to_stop();
         let found = validate(&segmenter, &source, &indices, settings.pictures, keep_going)?;
         let Some(validation) = found else {

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use serde::Serialize;
-use upernet::{device::Found, nn::Precision};
+use upernet::{SegmenterOptions, device::Found, nn::Precision};
 use upernet_data::{
     SampleSource,
     dataset::{self, Dataset, DatasetOptions},
@@ -31,7 +31,9 @@ pub(crate) fn run(args: &EvalArgs, console: Console) -> Result<(), Failure> {
     let dataset = open(&args.data, &args.dataset, console)?;
     let split = Arc::new(dataset.split(&split_name(&dataset, args)?)?);
     let precision = precision::choose(args.precision, &chosen.found, console);
-    let segmenter = load_segmenter(&args.model, precision, &chosen, console)?;
+    let mut options = SegmenterOptions::default();
+    options.precision = precision;
+    let segmenter = load_segmenter(Some(&args.model), &options, &chosen, console)?;
     check_classes(&args.model, segmenter.class_names(), split.class_names(), console)?;
     chosen.announce(console);
 

@@ -8,6 +8,7 @@
 )]
 
 mod bench;
+mod data;
 mod devices;
 mod forward;
 mod models;

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &BenchArgs, console: Console, started: Instant) -> Resul
     let mut options = SegmenterOptions::default();
     options.precision = precision::choose(args.precision, &chosen.found, console);
     let loading = Instant::now();
-    let segmenter = load_segmenter(&args.model, &options, &chosen, console)?;
+    let segmenter = load_segmenter(Some(&args.model), &options, &chosen, console)?;
     let load_seconds = loading.elapsed().as_secs_f64();
     let load_peak_bytes = machine::peak_memory();
 

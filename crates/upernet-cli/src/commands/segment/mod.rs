@@ -48,7 +48,7 @@ pub(crate) fn run(args: &SegmentArgs, console: Console) -> Result<(), Failure> {
     }
     let mut options = options(args);
     options.precision = precision::choose(args.precision, &chosen.found, console);
-    let segmenter = load_segmenter(&args.model, &options, &chosen, console)?;
+    let segmenter = load_segmenter(args.model.as_deref(), &options, &chosen, console)?;
     let message = format!("segmenting on {}", chosen.found.name);
     let bar = console.images_bar(plan.photos.len(), message);
     report.begin()?;

@@ -121,7 +121,7 @@ pub(super) enum Report {
 impl Report {
     pub(super) fn new(args: &SegmentArgs, device: &str) -> Result<Self, Failure> {
         if args.json {
-            Ok(Self::Json(Box::new(Json::new(&args.model, device)?)))
+            Ok(Self::Json(Box::new(Json::new(args.model.as_deref(), device)?)))
         } else {
             Ok(Self::Text(Stdout::default()))
         }
@@ -172,7 +172,8 @@ pub(super) struct Json {
 }
 
 impl Json {
-    fn new(model: &str, device: &str) -> Result<Self, Failure> {
+    fn new(model: Option<&str>, device: &str) -> Result<Self, Failure> {
+        let model = model.unwrap_or("the embedded demo model");
         let (model, device) = (to_json(&model, false)?, to_json(&device, false)?);
         Ok(Self {
             stdout: Stdout::default(),
