@@ -103,8 +103,9 @@ mod tests {
 
     #[test]
     fn every_pixel_is_covered() {
+        // Pixels 0 to 3, 3 to 6, 6 to 9 and 7 to 10.
         let axis = Axis::new(11, 4, 3);
-        assert_eq!(axis.coverage(), [1, 1, 1, 2, 1, 1, 2, 3, 3, 3, 1]);
+        assert_eq!(axis.coverage(), [1, 1, 1, 2, 1, 1, 2, 2, 2, 2, 1]);
         assert!(Grid::new([3, 4], [5, 4], [1, 1]).is_single());
         assert!(!Grid::new([3, 5], [5, 4], [1, 1]).is_single());
     }
