@@ -48,7 +48,10 @@ pub(crate) fn run(model: &Path) -> Result<(), Failure> {
     .map_err(said)?;
     let bytes = path.metadata().map_err(|error| error.to_string())?.len();
     if bytes > MOST {
-        return Err(format!("{}: {bytes} bytes, allowed are {MOST}", path.display()));
+        return Err(format!(
+            "{}: {bytes} bytes, allowed are {MOST}",
+            path.display()
+        ));
     }
     Ok(())
 }
@@ -63,11 +66,17 @@ fn stored(
     let (dtype, bytes) = match (info.dtype(), info.shape().len()) {
         (Dtype::I64, _) => {
             let values = folder.checkpoint.read_i64(name).map_err(said)?;
-            (Dtype::I64, values.into_iter().flat_map(i64::to_le_bytes).collect())
+            (
+                Dtype::I64,
+                values.into_iter().flat_map(i64::to_le_bytes).collect(),
+            )
         }
         (_, 0 | 1) => {
             let values = folder.checkpoint.read_f32(name).map_err(said)?;
-            (Dtype::F32, values.into_iter().flat_map(f32::to_le_bytes).collect())
+            (
+                Dtype::F32,
+                values.into_iter().flat_map(f32::to_le_bytes).collect(),
+            )
         }
         _ => {
             let values = folder.checkpoint.read_f32(name).map_err(said)?;

@@ -72,7 +72,9 @@ pub(crate) fn check_learner(
     for name in case.expected.keys() {
         if let Some(key) = name.strip_prefix("train.grad.") {
             let moved = before[key].iter().zip(&after[key]);
-            let gradient: Vec<f32> = moved.map(|(old, new)| (old - new) / LEARNING_RATE).collect();
+            let gradient: Vec<f32> = moved
+                .map(|(old, new)| (old - new) / LEARNING_RATE)
+                .collect();
             let tolerance = gradient_tolerance(case, name);
             let step = format!("a step of {key}");
             findings.check_as(case, name, &step, &gradient, tolerance);

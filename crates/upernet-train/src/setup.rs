@@ -129,6 +129,37 @@ pub fn data(config: &DataConfig) -> Result<Data, Error> {
     })
 }
 
+/// Reads every photo and mask of the splits in use once, before anything is computed, and returns what is
+/// not meant, perhaps.
+///
+/// # Errors
+///
+/// [`Error::Data`] names the first mistake that training would stumble over, its files and what to do.
+pub fn check(config: &DataConfig) -> Result<Vec<String>, Error> {
+    let Some(path) = config.path.as_ref().filter(|_| config.check) else {
+        return Ok(Vec::new());
+    };
+    let dataset = dataset::open(path, &config.dataset)?;
+    let train = chosen(&dataset, config.train_split.as_deref(), &TRAINING)?;
+    let validation = chosen(&dataset, config.validation_split.as_deref(), &VALIDATION)?;
+    let splits = [&train, &validation].into_iter();
+    let splits: Vec<&str> = splits.filter_map(Option::as_deref).collect();
+    let report = upernet_data::check::check(&dataset, &splits)?;
+    if let Some(problem) = report.first_error() {
+        let errors = report.problems.iter();
+        let errors = errors.filter(|problem| problem.severity == Severity::Error);
+        let more = match errors.count() - 1 {
+            0 => String::new(),
+            more => format!("; and {more} more, which upernet data check lists"),
+        };
+        return Err(Error::Data(upernet_data::Error::Invalid {
+            path: path.clone(),
+            problem: format!("{problem}{more}"),
+        }));
+    }
+    Ok(report.problems.iter().map(ToString::to_string).collect())
+}
+
 fn chosen(dataset: &Dataset, asked: Option<&str>, usual: &[&str]) -> Result<Option<String>, Error> {
     if let Some(name) = asked {
         // Opening it says what is wrong if it is not there.

@@ -15,6 +15,8 @@
 //! killed run must go on in the middle of an epoch with the same bits, and a checkpoint must be whole or not
 //! there. burn-train's learner goes epoch by epoch, saves at their ends, and writes its files in place.
 
+mod beginning;
+mod interval;
 mod record;
 
 use std::{
@@ -26,14 +28,11 @@ use std::{
 
 use burn::tensor::Device;
 use upernet::{
-    hf::{self, config::HfConfig},
+    hf,
     pixels::{Overwrite, write_atomically},
     zoo::{self, hub_parameters},
 };
-use upernet_data::{
-    class_weights::{ClassCounts, ClassWeights},
-    loader::{Batch, Loader, LoaderOptions},
-};
+use upernet_data::loader::{Batch, Loader, LoaderOptions};
 
 use crate::{
     Error,
@@ -42,10 +41,12 @@ use crate::{
     folder::{self, failed},
     journal::{Entry, Journal, TrainEntry, ValidationEntry},
     learner::{Learner, StepReport},
-    objective::Objective,
     setup::{self, Data},
     validate::{Validation, segmenter, spread, validate},
 };
+
+use beginning::{Beginning, autodiff, objective};
+use interval::Interval;
 
 const CONFIG: &str = "config.toml";
 const LOCK: &str = "lock";
@@ -131,8 +132,7 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// Returns an error that names the setting, file or folder; nothing is left in `folder` but perhaps
-    /// the config.
+    /// Returns an error that names the setting, file or folder; nothing is left at `folder`.
     ///
     /// # Panics
     ///
@@ -152,33 +152,23 @@ impl Trainer {
                     .to_owned(),
             });
         }
-        // The data first: a dataset that is not fit leaves no folder behind.
+        // All that can be refused comes first, so that it leaves no folder behind.
         let mut data = setup::data(&config.data)?;
         data.notes.extend(setup::check(&config.data)?);
+        let beginning = Beginning::new(&config, data, devices)?;
         fs::create_dir_all(folder).map_err(failed(folder, "make the folder"))?;
         let lock = lock(folder)?;
-        Self::begin(folder, config, data, devices, lock)
+        Self::begin(folder, config, beginning, devices, lock)
     }
 
     /// Starts at step 0.
     fn begin(
         folder: &Path,
         config: TrainingConfig,
-        data: Data,
+        beginning: Beginning,
         devices: &[Device],
         lock: File,
     ) -> Result<Self, Error> {
-        let mut notes = data.notes.clone();
-        let mut state = RunState::default();
-        state.class_weights = class_weights(&config.loss.class_weights, &data)?;
-        if let Some(weights) = &state.class_weights {
-            notes.push(weights_note(data.train.class_names(), weights));
-        }
-        let autodiff = autodiff(&config, devices);
-        let started = setup::model(&config, data.train.class_names(), &autodiff[0])?;
-        notes.extend(started.notes);
-        let objective = objective(&config, &data, &state, &started.config)?;
-        let learner = Learner::new(started.model, started.config, objective, &config, autodiff);
         write_config(folder, &config)?;
         Ok(Self {
             checkpoints: Checkpoints::new(folder.join("checkpoints"), config.checkpoint.keep),
@@ -186,10 +176,10 @@ impl Trainer {
             folder: folder.to_owned(),
             config,
             device: devices[0].clone(),
-            data,
-            learner,
-            state,
-            notes,
+            data: beginning.data,
+            learner: beginning.learner,
+            state: beginning.state,
+            notes: beginning.notes,
             _lock: lock,
         })
     }
@@ -197,8 +187,9 @@ impl Trainer {
     /// Takes up the run in `folder` at its newest whole checkpoint, with the settings it was made with and
     /// `changes` to them.
     ///
-    /// A run that has no checkpoint yet begins anew. Without changes, and on the same device with the same number of threads, the weights at its end
-    /// have the bits they would have had without the interruption.
+    /// A run that has no checkpoint yet begins anew. Without changes, and on the same device with the
+    /// same number of threads, the weights at its end have the bits they would have had without the
+    /// interruption.
     ///
     /// # Errors
     ///
@@ -231,7 +222,8 @@ impl Trainer {
         let latest = match checkpoints.latest() {
             // Killed before its first checkpoint: what it did until then comes out the same again.
             Err(Error::NoCheckpoint { .. }) => {
-                return Self::begin(folder, config, data, devices, lock);
+                let beginning = Beginning::new(&config, data, devices)?;
+                return Self::begin(folder, config, beginning, devices, lock);
             }
             found => found?,
         };
@@ -416,7 +408,7 @@ impl Trainer {
         } else {
             self.state.validations_since_best += 1;
         }
-        let patience = settings_patience(&self.config);
+        let patience = self.config.validation.patience.unwrap_or(u64::MAX);
         Ok(Some(self.state.validations_since_best < patience))
     }
 
@@ -482,91 +474,6 @@ impl Trainer {
             self.config.batch_size
         )
     }
-}
-
-/// Sums over the steps since the last line of the log.
-#[derive(Clone, Debug, Default)]
-struct Interval {
-    steps: u64,
-    seconds: f64,
-    waited: f64,
-    norms: f64,
-    sum: StepReport,
-}
-
-impl Interval {
-    fn add(&mut self, report: &StepReport, waited: f64, seconds: f64) {
-        self.steps += 1;
-        self.seconds += seconds;
-        self.waited += waited;
-        self.norms += report.gradient_norm;
-        self.sum.add(report);
-        self.sum.update_seconds += report.update_seconds;
-    }
-
-    fn entry(self, batch_size: usize) -> TrainEntry {
-        let steps = self.steps.max(1) as f64;
-        let parts = self.sum.parts.into_iter();
-        TrainEntry {
-            loss: self.sum.loss / steps,
-            parts: parts.map(|(name, sum)| (name, sum / steps)).collect(),
-            gradient_norm: self.norms / steps,
-            images_per_second: steps * batch_size as f64 / self.seconds.max(f64::MIN_POSITIVE),
-            data_seconds: self.waited / steps,
-            forward_seconds: self.sum.forward_seconds / steps,
-            backward_seconds: self.sum.backward_seconds / steps,
-            update_seconds: self.sum.update_seconds / steps,
-            ..TrainEntry::default()
-        }
-    }
-}
-
-fn autodiff(config: &TrainingConfig, devices: &[Device]) -> Vec<Device> {
-    let autodiff = |device: &Device| {
-        let device = device.clone().autodiff();
-        if config.gradient_checkpointing {
-            device.gradient_checkpointing()
-        } else {
-            device
-        }
-    };
-    devices.iter().map(autodiff).collect()
-}
-
-fn objective(
-    config: &TrainingConfig,
-    data: &Data,
-    state: &RunState,
-    model: &HfConfig,
-) -> Result<Objective, Error> {
-    let num_labels = data.train.class_names().len();
-    let weights = state.class_weights.clone();
-    Objective::new(&config.loss, num_labels, model.loss_ignore_index, weights)
-}
-
-/// What a pixel of each class counts: nothing for all the same, as written, or computed from the data.
-fn class_weights(method: &ClassWeights, data: &Data) -> Result<Option<Vec<f32>>, Error> {
-    if *method == ClassWeights::Uniform {
-        return Ok(None);
-    }
-    let counts = if method.needs_counts() {
-        ClassCounts::scan(data.train.as_ref())?
-    } else {
-        ClassCounts::new(data.train.class_names().len())
-    };
-    Ok(Some(method.weights(&counts)?))
-}
-
-fn weights_note(names: &[String], weights: &[f32]) -> String {
-    let pairs = names.iter().zip(weights);
-    let pairs: Vec<String> = pairs
-        .map(|(name, weight)| format!("{name} {weight:.2}"))
-        .collect();
-    format!("class weights: {}", pairs.join(", "))
-}
-
-fn settings_patience(config: &TrainingConfig) -> u64 {
-    config.validation.patience.unwrap_or(u64::MAX)
 }
 
 fn write_config(folder: &Path, config: &TrainingConfig) -> Result<(), Error> {

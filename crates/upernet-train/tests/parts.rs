@@ -13,11 +13,7 @@ use upernet::{
     zoo::{self, HubParameter, Model, hub_parameters},
 };
 use upernet_data::{loader::Batch, random};
-use upernet_train::{
-    config::TrainingConfig,
-    learner::Learner,
-    objective::Objective,
-};
+use upernet_train::{config::TrainingConfig, learner::Learner, objective::Objective};
 
 /// burn's CPU backend has one generator for all threads, so one test draws at a time.
 static DRAWS: Mutex<()> = Mutex::new(());
@@ -112,7 +108,10 @@ fn assert_same(mut whole: Learner, mut parted: Learner) {
     for step in 0..3 {
         let expected = whole.step(&batch, step, 1.0).unwrap();
         let found = parted.step(&batch, step, 1.0).unwrap();
-        assert!((found.loss - expected.loss).abs() < 1e-5, "{found:?} {expected:?}");
+        assert!(
+            (found.loss - expected.loss).abs() < 1e-5,
+            "{found:?} {expected:?}"
+        );
         let norms = found.gradient_norm / expected.gradient_norm;
         assert!((norms - 1.0).abs() < 1e-4, "norms differ by {norms}");
     }
@@ -201,10 +200,13 @@ fn the_norm_of_all_gradients_is_bounded() {
     let before = weights(learner.model(), &network());
     learner.step(&batch(), 0, 1.0).unwrap();
     let after = weights(learner.model(), &network());
-    let squares = before.iter().zip(&after).flat_map(|((_, before), (_, after))| {
-        let pairs = before.iter().zip(after);
-        pairs.map(|(a, b)| f64::from(a - b).powi(2))
-    });
+    let squares = before
+        .iter()
+        .zip(&after)
+        .flat_map(|((_, before), (_, after))| {
+            let pairs = before.iter().zip(after);
+            pairs.map(|(a, b)| f64::from(a - b).powi(2))
+        });
     let moved = squares.sum::<f64>().sqrt();
     // The weights' own rounding is some 1e-8 for each of them.
     assert!((moved / 1e-3 - 1.0).abs() < 1e-2, "moved by {moved}");

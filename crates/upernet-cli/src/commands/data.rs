@@ -143,7 +143,10 @@ fn synth(options: &synth::DatasetOptions, out: &Path, console: Console) -> Resul
     let _whole = interrupt::writing();
     if let Some(parent) = out.parent() {
         fs::create_dir_all(parent).map_err(|error| {
-            Failure::Failed(format!("{}: cannot make the folder: {error}", parent.display()))
+            Failure::Failed(format!(
+                "{}: cannot make the folder: {error}",
+                parent.display()
+            ))
         })?;
     }
     let written = synth::write_dataset(out, options, || bar.inc(1))?;

@@ -64,7 +64,10 @@ pub(crate) fn run(args: &DemoArgs, console: Console) -> Result<(), Failure> {
 }
 
 fn refuse_existing(out: &Path) -> Result<(), Failure> {
-    let found = NAMES.iter().map(|name| out.join(name)).find(|path| path.exists());
+    let found = NAMES
+        .iter()
+        .map(|name| out.join(name))
+        .find(|path| path.exists());
     match found {
         Some(path) => Err(Failure::Failed(format!(
             "{}: already exists; use --force to replace it, or another --out",
@@ -92,7 +95,10 @@ impl Pictures<'_> {
     ) -> Result<(), Failure> {
         let _whole = interrupt::writing();
         fs::create_dir_all(out).map_err(|error| {
-            Failure::Failed(format!("{}: cannot make the folder: {error}", out.display()))
+            Failure::Failed(format!(
+                "{}: cannot make the folder: {error}",
+                out.display()
+            ))
         })?;
         let palette = segmenter.palette();
         let [scene, truth, tinted, mask] = NAMES.map(|name| out.join(name));

@@ -34,7 +34,12 @@ pub(crate) fn run(args: &EvalArgs, console: Console) -> Result<(), Failure> {
     let mut options = SegmenterOptions::default();
     options.precision = precision;
     let segmenter = load_segmenter(Some(&args.model), &options, &chosen, console)?;
-    check_classes(&args.model, segmenter.class_names(), split.class_names(), console)?;
+    check_classes(
+        &args.model,
+        segmenter.class_names(),
+        split.class_names(),
+        console,
+    )?;
     chosen.announce(console);
 
     let convention = Convention {
@@ -90,11 +95,7 @@ pub(crate) fn run(args: &EvalArgs, console: Console) -> Result<(), Failure> {
 }
 
 /// Opens a dataset as the arguments say and tells which layout it is.
-pub(crate) fn open(
-    path: &Path,
-    args: &DatasetArgs,
-    console: Console,
-) -> Result<Dataset, Failure> {
+pub(crate) fn open(path: &Path, args: &DatasetArgs, console: Console) -> Result<Dataset, Failure> {
     let dataset = dataset::open(path, &options(args)?)?;
     console.note(&format!("data: {}", dataset.layout()));
     console.note(&format!("labels: {}", dataset.label_mapping()));
@@ -114,9 +115,12 @@ pub(crate) fn options(args: &DatasetArgs) -> Result<DatasetOptions, Failure> {
     Ok(DatasetOptions {
         layout,
         // Paths of the command line are relative to where it runs, not to the dataset.
-        label_map_file: args.label_map.as_ref().map(std::path::absolute).transpose().map_err(
-            |error| Failure::Usage(format!("--label-map: {error}")),
-        )?,
+        label_map_file: args
+            .label_map
+            .as_ref()
+            .map(std::path::absolute)
+            .transpose()
+            .map_err(|error| Failure::Usage(format!("--label-map: {error}")))?,
         num_classes: args.num_classes.map(usize::from),
         ignore: args.ignore.clone(),
         unpaired: if args.skip_unpaired {

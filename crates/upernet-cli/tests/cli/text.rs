@@ -34,7 +34,7 @@ fn a_call_that_makes_no_sense_is_a_usage_error() {
         &[],
         &["paint"],
         &["segment"],
-        &["segment", "a.jpg", "--out", "x"],
+        &["segment", "a.jpg", "--model", "m"],
         &[
             "segment",
             "a.jpg",

@@ -21,9 +21,17 @@ const SETTINGS: [&str; 6] = [
 ];
 
 fn arguments(folder: &Path) -> Vec<String> {
-    let mut arguments = ["train", "--preset", "smoke", "--device", "flex", "--threads", "2"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut arguments = [
+        "train",
+        "--preset",
+        "smoke",
+        "--device",
+        "flex",
+        "--threads",
+        "2",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     arguments.extend(["--out".to_owned(), text(folder)]);
     for setting in SETTINGS {
         arguments.extend(["--set".to_owned(), setting.to_owned()]);
@@ -33,9 +41,17 @@ fn arguments(folder: &Path) -> Vec<String> {
 
 fn resume(folder: &Path) -> Vec<String> {
     let folder = text(folder);
-    ["train", "--resume", &folder, "--device", "flex", "--threads", "2"]
-        .map(str::to_owned)
-        .to_vec()
+    [
+        "train",
+        "--resume",
+        &folder,
+        "--device",
+        "flex",
+        "--threads",
+        "2",
+    ]
+    .map(str::to_owned)
+    .to_vec()
 }
 
 fn start(arguments: &[String]) -> Child {
@@ -120,7 +136,11 @@ fn a_truncated_checkpoint_is_passed_over_aloud() {
     let ended = run(resume(&damaged)).succeeded();
     let expected = format!("a checkpoint is passed over: {}", text(&file));
     assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
-    assert!(ended.stderr.contains("resumed at step 57"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("resumed at step 57"),
+        "{}",
+        ended.stderr
+    );
     assert!(result(&whole) == result(&damaged), "the weights differ");
 
     // One byte is enough, and without a whole one there is nothing to resume.
@@ -146,7 +166,9 @@ fn an_interrupted_run_saves_and_goes_on() {
         thread::sleep(Duration::from_millis(5));
     }
     let id = child.id().to_string();
-    let sent = std::process::Command::new("kill").args(["-INT", &id]).status();
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", &id])
+        .status();
     assert!(sent.unwrap().success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{output:?}");
@@ -191,7 +213,9 @@ fn settings_that_make_no_sense_are_refused_before_any_work() {
     let folder = work.path().join("run");
     let out = text(&folder);
     let refused = |settings: &[&str], code, needle: &str| {
-        let mut arguments = vec!["train", "--preset", "smoke", "--device", "flex", "--out", &out];
+        let mut arguments = vec![
+            "train", "--preset", "smoke", "--device", "flex", "--out", &out,
+        ];
         for setting in settings {
             arguments.extend(["--set", setting]);
         }
@@ -200,11 +224,23 @@ fn settings_that_make_no_sense_are_refused_before_any_work() {
     };
     refused(&["optimizer.lr=1"], 4, "unknown field `lr`");
     refused(&["steps=0"], 2, "steps: use a number above 0");
-    refused(&["batch_size=3", "accumulate=2"], 2, "batch_size: 3 images do not part evenly over 2");
+    refused(
+        &["batch_size=3", "accumulate=2"],
+        2,
+        "batch_size: 3 images do not part evenly over 2",
+    );
     refused(&["schedule.curve=wavy"], 4, "schedule.curve=wavy");
     refused(&["loss.terms=[{ kind = 'hinge' }]"], 4, "hinge");
-    refused(&["model.weights=nowhere"], 2, "model.weights: set model.start");
-    refused(&["model.start=checkpoint", "model.weights=/no/such/model"], 3, "/no/such/model");
+    refused(
+        &["model.weights=nowhere"],
+        2,
+        "model.weights: set model.start",
+    );
+    refused(
+        &["model.start=checkpoint", "model.weights=/no/such/model"],
+        3,
+        "/no/such/model",
+    );
     refused(&["model.config.backbone_config.model_type=vgg"], 4, "vgg");
     refused(&["data.path=/no/such/data"], 2, "data.scenes");
     refused(&["optimizer.learning_rate=0"], 2, "optimizer.learning_rate");
@@ -219,11 +255,23 @@ fn a_loss_that_is_no_number_stops_the_run() {
     let work = tempfile::tempdir().unwrap();
     let out = text(&work.path().join("run"));
     let ended = run([
-        "train", "--preset", "smoke", "--device", "flex", "--out", &out, "-q",
-        "--set", "optimizer.learning_rate=1e30",
+        "train",
+        "--preset",
+        "smoke",
+        "--device",
+        "flex",
+        "--out",
+        &out,
+        "-q",
+        "--set",
+        "optimizer.learning_rate=1e30",
     ]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stderr.contains("lower optimizer.learning_rate"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("lower optimizer.learning_rate"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
@@ -232,7 +280,15 @@ fn configs_are_written_merged_and_shown() {
     let file = text(&work.path().join("street.toml"));
     run(["config", "init", "--preset", "smoke", "--out", &file]).succeeded();
     run(["config", "init", "--out", &file]).refused(1, "already");
-    let shown = run(["config", "show", "--config", &file, "--set", "batch_size=4", "--json"]);
+    let shown = run([
+        "config",
+        "show",
+        "--config",
+        &file,
+        "--set",
+        "batch_size=4",
+        "--json",
+    ]);
     let shown = shown.succeeded().json();
     assert_eq!(shown["batch_size"], 4);
     assert_eq!(shown["steps"], 20);

@@ -121,7 +121,10 @@ pub(super) enum Report {
 impl Report {
     pub(super) fn new(args: &SegmentArgs, device: &str) -> Result<Self, Failure> {
         if args.json {
-            Ok(Self::Json(Box::new(Json::new(args.model.as_deref(), device)?)))
+            Ok(Self::Json(Box::new(Json::new(
+                args.model.as_deref(),
+                device,
+            )?)))
         } else {
             Ok(Self::Text(Stdout::default()))
         }
