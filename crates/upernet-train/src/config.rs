@@ -254,7 +254,7 @@ impl TrainingConfig {
             }
         }
         let parts = self.accumulate * devices;
-        if self.batch_size % parts != 0 {
+        if !self.batch_size.is_multiple_of(parts) {
             let problem = format!(
                 "{} images do not part evenly over {parts} parts (accumulate x devices)",
                 self.batch_size

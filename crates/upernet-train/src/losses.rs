@@ -176,7 +176,11 @@ impl Loss {
 
     /// Computes the loss, and keeps what each term adds to it.
     ///
-    /// Shapes and panics are those of [`forward`](Self::forward).
+    /// Shapes are those of [`forward`](Self::forward).
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
     #[must_use]
     pub fn forward_terms(&self, logits: Tensor<4>, labels: Tensor<3, Int>) -> LossTerms {
         let pixels = Pixels::new(logits, labels, self.ignore_index);

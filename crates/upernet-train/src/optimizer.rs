@@ -1,4 +1,4 @@
-//! AdamW and SGD over groups of parameters.
+//! `AdamW` and SGD over groups of parameters.
 //!
 //! The mathematics is burn's, parameter by parameter. What is here instead of burn's `ModuleOptimizer`:
 //! a rate and a decay for each parameter, clipping by the norm of all gradients together (burn clips each
@@ -34,11 +34,11 @@ pub struct OptimizerConfig {
     pub kind: OptimizerKind,
     /// The base learning rate.
     pub learning_rate: f64,
-    /// Decay of weights: decoupled for AdamW, part of the gradient for SGD.
+    /// Decay of weights: decoupled for `AdamW`, part of the gradient for SGD.
     pub weight_decay: f64,
-    /// AdamW's decay rates of the two moments.
+    /// `AdamW`'s decay rates of the two moments.
     pub betas: [f64; 2],
-    /// AdamW's number in the denominator.
+    /// `AdamW`'s number in the denominator.
     pub epsilon: f64,
     /// SGD's momentum.
     pub momentum: f64,
@@ -166,6 +166,10 @@ pub struct OptimizerState {
 
 impl ModelOptimizer {
     /// An optimiser for the parameters of `model` that require gradients, with nothing remembered yet.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `config` is not the one that `model` was built from.
     #[must_use]
     pub fn new(settings: &OptimizerConfig, model: &Model, config: &HfConfig) -> Self {
         let keys = hub_parameters(model, config);

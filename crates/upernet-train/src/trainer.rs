@@ -311,12 +311,12 @@ impl Trainer {
             interval.add(&report, waited, seconds);
             observer.stepped(self.state.step, self.config.steps, &report);
             let is_last = self.state.step == self.config.steps;
-            if is_last || self.state.step % self.config.log_every == 0 {
+            if is_last || self.state.step.is_multiple_of(self.config.log_every) {
                 let entry = self.entry(std::mem::take(&mut interval));
                 observer.logged(&entry);
                 self.journal.add(Entry::Train(entry))?;
             }
-            if is_last || self.state.step % self.config.validation.every == 0 {
+            if is_last || self.state.step.is_multiple_of(self.config.validation.every) {
                 match self.validate(observer)? {
                     Some(true) => {}
                     Some(false) => ending = Ending::EarlyStop,
@@ -327,7 +327,7 @@ impl Trainer {
                 }
             }
             let stops = ending == Ending::EarlyStop;
-            if is_last || stops || self.state.step % self.config.checkpoint.every == 0 {
+            if is_last || stops || self.state.step.is_multiple_of(self.config.checkpoint.every) {
                 self.save()?;
             }
             if stops {

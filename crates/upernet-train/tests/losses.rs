@@ -146,7 +146,7 @@ fn nothing_labelled_is_no_loss_and_no_gradient() {
     let references = References::read();
     for (name, terms) in every_loss() {
         for label in [255, -1, 5] {
-            let labels = references.labels() * 0 + label;
+            let labels = references.labels().full_like(label);
             let (loss, gradient) = run(terms.clone(), references.logits(DType::F32), labels);
             assert!(loss.abs() < 1e-12, "{name}: {loss} for the label {label}");
             assert!(gradient.iter().all(|&slope| slope == 0.0), "{name}");

@@ -53,7 +53,7 @@ pub(crate) struct EvalArgs {
     /// What a class counts that neither truth nor prediction has
     #[arg(long, value_name = "RULE", default_value = "skip")]
     pub(crate) absent_classes: AbsentName,
-    /// Score outlines too: boundary IoU
+    /// Score outlines too, by boundary intersection over union
     #[arg(long)]
     pub(crate) boundary: bool,
     #[command(flatten)]

@@ -158,9 +158,9 @@ fn synth(options: &synth::DatasetOptions, out: &Path, console: Console) -> Resul
 }
 
 fn print_sizes(sizes: &[(String, usize)]) -> Result<(), Failure> {
-    let lines = sizes.iter().filter(|(_, samples)| *samples > 0);
-    let lines: String = lines
-        .map(|(name, samples)| format!("{name}: {samples} samples\n"))
-        .collect();
-    Stdout::default().print(&lines)
+    let mut stdout = Stdout::default();
+    for (name, samples) in sizes.iter().filter(|(_, samples)| *samples > 0) {
+        stdout.print(&format!("{name}: {samples} samples\n"))?;
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use serde::Serialize;
-use upernet::{SegmenterOptions, device::Found, nn::Precision};
+use upernet::{SegmenterOptions, nn::Precision};
 use upernet_data::{
     SampleSource,
     dataset::{self, Dataset, DatasetOptions},
@@ -51,10 +51,10 @@ pub(crate) fn run(args: &EvalArgs, console: Console) -> Result<(), Failure> {
     };
     let num_labels = split.class_names().len();
     let mut matrix = convention.matrix(num_labels)?;
-    let mut boundary = match args.boundary {
-        true => Some(BoundaryIou::new(num_labels)?),
-        false => None,
-    };
+    let mut boundary = None;
+    if args.boundary {
+        boundary = Some(BoundaryIou::new(num_labels)?);
+    }
     let bar = console.images_bar(split.len(), "scoring".to_owned());
     for read in EvaluationSamples::new(Arc::clone(&split) as Arc<dyn SampleSource>, 1, AHEAD)? {
         if interrupt::is_pending() {
@@ -82,8 +82,8 @@ pub(crate) fn run(args: &EvalArgs, console: Console) -> Result<(), Failure> {
             data: &args.data,
             split: split.split_name(),
             images: split.len(),
-            device: &chosen.found,
-            precision,
+            device: &chosen.found.name,
+            precision: precision_name(precision),
             class_names: split.class_names(),
             convention: convention.to_string(),
             scores: &scores,
@@ -183,30 +183,17 @@ struct Report<'a> {
     data: &'a Path,
     split: &'a str,
     images: usize,
-    #[serde(serialize_with = "device_name")]
-    device: &'a Found,
-    #[serde(serialize_with = "precision_name")]
-    precision: Precision,
+    device: &'a str,
+    precision: &'static str,
     class_names: &'a [String],
     convention: String,
     scores: &'a Scores,
     confusion_matrix: Vec<Vec<u64>>,
 }
 
-fn device_name<S: serde::Serializer>(found: &&Found, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&found.name)
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands every field over by reference"
-)]
-fn precision_name<S: serde::Serializer>(
-    precision: &Precision,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(match precision {
+fn precision_name(precision: Precision) -> &'static str {
+    match precision {
         Precision::F32 => "f32",
         Precision::Bf16 => "bf16",
-    })
+    }
 }

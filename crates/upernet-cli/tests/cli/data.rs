@@ -207,7 +207,7 @@ fn bad_datasets_are_refused_before_the_first_step() {
         "colours",
         |data| {
             let path = data.join("annotations/training/scene_000002.png");
-            write_ids(&path, [64, 96], png::ColorType::Rgb, &[9; 3 * 64 * 96]);
+            write_ids(&path, [64, 96], png::ColorType::Rgb, &vec![9; 3 * 64 * 96]);
         },
         "scene_000002.png",
     );

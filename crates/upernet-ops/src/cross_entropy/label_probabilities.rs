@@ -32,13 +32,13 @@ use crate::{
 /// let device = Device::flex();
 /// let logits = Tensor::<4>::zeros([1, 4, 2, 2], &device);
 /// let labels = Tensor::<1, Int>::from_ints([0, 3, 255], &device).reshape([1, 1, 3]);
-/// let probabilities = label_probabilities(logits, labels, 255).into_data();
+/// let probabilities = label_probabilities(logits, &labels, 255).into_data();
 /// assert_eq!(probabilities.try_to_vec::<f32>().unwrap(), [0.25, 0.25, 1.0]);
 /// ```
 #[must_use]
 pub fn label_probabilities(
     logits: Tensor<4>,
-    labels: Tensor<3, Int>,
+    labels: &Tensor<3, Int>,
     ignore_index: i64,
 ) -> Tensor<3> {
     let ([batch, num_labels, ..], [label_batch, height, width]) = (logits.dims(), labels.dims());
@@ -49,7 +49,7 @@ pub fn label_probabilities(
     let logits = logits.without_autodiff();
     if logits.dtype() == DType::F32 && flex::has_kernels(&logits.device()) {
         let device = logits.device();
-        let labels = class_ids(&labels, num_labels, ignore_index);
+        let labels = class_ids(labels, num_labels, ignore_index);
         let logits = Map::from_tensor(logits);
         let given = kernel::Labelled {
             logits: logits.values(),
@@ -63,7 +63,7 @@ pub fn label_probabilities(
         let data = TensorData::new(probabilities, [batch, height, width]);
         return Tensor::from_data(data, &device);
     }
-    plain(&logits, &labels, ignore_index)
+    plain(&logits, labels, ignore_index)
 }
 
 fn plain(logits: &Tensor<4>, labels: &Tensor<3, Int>, ignore_index: i64) -> Tensor<3> {

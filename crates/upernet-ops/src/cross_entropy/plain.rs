@@ -36,13 +36,12 @@ pub(super) fn cross_entropy(
     });
     let picked = log_probabilities.gather(1, safe_labels);
     let picked = picked.mask_fill(left_out.clone(), 0.0);
-    let (picked, total) = match weights {
-        Some(weights) => (picked * weights.clone(), weights.sum()),
-        None => {
-            let counting = left_out.bool_not().int().sum().float();
-            let counting = counting.cast(picked.dtype());
-            (picked, counting)
-        }
+    let (picked, total) = if let Some(weights) = weights {
+        (picked * weights.clone(), weights.sum())
+    } else {
+        let counting = left_out.bool_not().int().sum().float();
+        let counting = counting.cast(picked.dtype());
+        (picked, counting)
     };
     let sum = match smooth {
         Some(smooth) => picked.sum() * (1.0 - f64::from(smoothing)) + smooth,

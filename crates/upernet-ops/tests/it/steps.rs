@@ -273,8 +273,8 @@ proptest! {
         let leaf = noise(dims.iter().product(), step);
         let leaf = Tensor::<1>::from_floats(leaf.as_slice(), &Device::flex());
         let logits = map(&leaf, dims, order) * 3.0;
-        let expected = label_probabilities(logits.clone().cast(DType::F64), labels.clone(), 1);
-        let actual = label_probabilities(logits.autodiff(), labels, 1);
+        let expected = label_probabilities(logits.clone().cast(DType::F64), &labels, 1);
+        let actual = label_probabilities(logits.autodiff(), &labels, 1);
         prop_assert!(!actual.is_autodiff());
         prop_assert_eq!(actual.dims(), [batch, size[0], size[1]]);
         for (actual, expected) in values(actual.reshape([-1])).iter().zip(values(expected.reshape([-1]))) {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs::File,
     io::{self, Read as _},
     path::Path,
@@ -139,10 +140,10 @@ impl FileSum {
             hash.update(&buffer[..count]);
             bytes += count as u64;
         }
-        let hash = hash.finalize();
-        Ok(Self {
-            bytes,
-            sha256: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
-        })
+        let mut sha256 = String::with_capacity(64);
+        for byte in hash.finalize() {
+            write!(sha256, "{byte:02x}").expect("a string takes all text");
+        }
+        Ok(Self { bytes, sha256 })
     }
 }

@@ -30,7 +30,7 @@ impl Ohem {
     pub(super) fn forward(&self, pixels: &Pixels) -> Tensor<1> {
         let probabilities = label_probabilities(
             pixels.logits().clone(),
-            pixels.labels().clone(),
+            pixels.labels(),
             pixels.ignore_index(),
         ); // [N, H, W]
         let threshold = self.threshold(&probabilities, pixels);

@@ -18,7 +18,7 @@ use crate::{
 #[derive(Serialize)]
 struct Report<'a> {
     layout: String,
-    splits: Vec<(&'a str, usize)>,
+    splits: Vec<SplitSize<'a>>,
     classes: Vec<Class<'a>>,
 }
 
@@ -64,10 +64,13 @@ pub(super) fn run(look: &LookArgs, split: Option<&str>, console: Console) -> Res
     print(&report)
 }
 
+/// A split's name and its number of samples.
+type SplitSize<'a> = (&'a str, usize);
+
 fn count<'a>(
     dataset: &Dataset,
     names: &[&'a str],
-) -> Result<(ClassCounts, Vec<(&'a str, usize)>), Error> {
+) -> Result<(ClassCounts, Vec<SplitSize<'a>>), Error> {
     let mut counts = ClassCounts::new(dataset.class_names().len());
     let mut splits = Vec::new();
     for &name in names {

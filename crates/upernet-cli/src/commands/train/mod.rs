@@ -24,15 +24,11 @@ pub(crate) fn run(args: &TrainArgs, console: Console) -> Result<(), Failure> {
     let devices = open(&args.devices, console)?;
     // Until the end, so that Ctrl-C waits for the checkpoint that it makes.
     let _whole = interrupt::writing();
-    let trainer = match &args.resume {
-        Some(folder) => Trainer::resume(folder, &changes(args), &devices)?,
-        None => {
-            let folder = args.out.as_deref().unwrap_or(Path::new("run"));
-            Trainer::create(folder, merged(args)?, &devices)?
-        }
+    let (folder, trainer) = match (&args.resume, &args.out) {
+        (Some(folder), _) => (folder, Trainer::resume(folder, &changes(args), &devices)?),
+        (None, Some(folder)) => (folder, Trainer::create(folder, merged(args)?, &devices)?),
+        (None, None) => return Err(Failure::Usage("name a folder with --out".to_owned())),
     };
-    let folder = args.resume.as_deref().or(args.out.as_deref());
-    let folder = folder.unwrap_or(Path::new("run"));
     let mut progress = Progress::new(console);
     let outcome = trainer.run(&mut progress)?;
     progress.finish();
@@ -126,20 +122,18 @@ fn report(outcome: &Outcome, folder: &Path, json: bool) -> Result<(), Failure> {
             last: &last,
         });
     }
-    let mut text = match outcome.best {
-        Some(score) => format!(
+    if let Some(score) = outcome.best {
+        stdout.print(&format!(
             "best  {}  mIoU {:.2} at step {}\n",
             best.display(),
             100.0 * score.mean_iou,
             score.step
-        ),
-        None => String::new(),
-    };
-    text += &format!(
+        ))?;
+    }
+    stdout.print(&format!(
         "last  {}  step {}, {:.1} minutes\n",
         last.display(),
         outcome.step,
         outcome.seconds / 60.0
-    );
-    stdout.print(&text)
+    ))
 }
