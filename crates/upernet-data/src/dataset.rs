@@ -208,6 +208,26 @@ impl Dataset {
         &self.classes.mapping
     }
 
+    /// Returns the split whose name says that it is for training, if there is one.
+    #[must_use]
+    pub fn training_split(&self) -> Option<&str> {
+        self.first_of(&["training", "train", "trainval"])
+    }
+
+    /// Returns the split whose name says that it is for validation, if there is one.
+    #[must_use]
+    pub fn validation_split(&self) -> Option<&str> {
+        self.first_of(&["validation", "val", "valid", "test"])
+    }
+
+    fn first_of(&self, names: &[&str]) -> Option<&str> {
+        let splits = self.splits();
+        let found = names
+            .iter()
+            .find_map(|name| splits.iter().find(|split| *split == name));
+        found.copied()
+    }
+
     /// Returns a split, ready to be read.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use crate::Error;
 
 /// The presets: a name, one line on what it is, and the config file.
-const PRESETS: [(&str, &str, &str); 6] = [
+const PRESETS: [(&str, &str, &str); 7] = [
     (
         "scratch-small",
         "a 3.3 M-parameter ConvNeXt UPerNet from scratch, for street-sized photos on a CPU",
@@ -18,6 +18,11 @@ const PRESETS: [(&str, &str, &str); 6] = [
         "demo",
         "the embedded demo model, on synthetic scenes",
         include_str!("../presets/demo.toml"),
+    ),
+    (
+        "demo-finish",
+        "its second part, on larger scenes, from runs/demo/best",
+        include_str!("../presets/demo-finish.toml"),
     ),
     (
         "swin-tiny-ade20k",

@@ -30,10 +30,6 @@ use crate::{
     folder::failed,
 };
 
-/// Names of splits that mean training, in the order in which they are looked for.
-const TRAINING: [&str; 3] = ["training", "train", "trainval"];
-/// Names of splits that mean validation.
-const VALIDATION: [&str; 4] = ["validation", "val", "valid", "test"];
 /// Bytes that a `config.json` may have.
 const LARGEST_CONFIG: u64 = 1 << 20;
 
@@ -94,12 +90,20 @@ pub fn data(config: &DataConfig) -> Result<Data, Error> {
         problem: "name the dataset's folder".to_owned(),
     })?;
     let dataset = dataset::open(path, &config.dataset)?;
-    let train = chosen(&dataset, config.train_split.as_deref(), &TRAINING)?;
+    let train = chosen(
+        &dataset,
+        config.train_split.as_deref(),
+        dataset.training_split(),
+    )?;
     let train = match train {
         Some(name) => name,
         None => only_split(&dataset, path)?,
     };
-    let validation = chosen(&dataset, config.validation_split.as_deref(), &VALIDATION)?;
+    let validation = chosen(
+        &dataset,
+        config.validation_split.as_deref(),
+        dataset.validation_split(),
+    )?;
     let mut notes = vec![format!("data: {}", dataset.layout())];
     notes.push(format!("labels: {}", dataset.label_mapping()));
     let split = |name: &str| dataset.split(name);
@@ -140,8 +144,16 @@ pub fn check(config: &DataConfig) -> Result<Vec<String>, Error> {
         return Ok(Vec::new());
     };
     let dataset = dataset::open(path, &config.dataset)?;
-    let train = chosen(&dataset, config.train_split.as_deref(), &TRAINING)?;
-    let validation = chosen(&dataset, config.validation_split.as_deref(), &VALIDATION)?;
+    let train = chosen(
+        &dataset,
+        config.train_split.as_deref(),
+        dataset.training_split(),
+    )?;
+    let validation = chosen(
+        &dataset,
+        config.validation_split.as_deref(),
+        dataset.validation_split(),
+    )?;
     let splits = [&train, &validation].into_iter();
     let splits: Vec<&str> = splits.filter_map(Option::as_deref).collect();
     let report = upernet_data::check::check(&dataset, &splits)?;
@@ -160,15 +172,17 @@ pub fn check(config: &DataConfig) -> Result<Vec<String>, Error> {
     Ok(report.problems.iter().map(ToString::to_string).collect())
 }
 
-fn chosen(dataset: &Dataset, asked: Option<&str>, usual: &[&str]) -> Result<Option<String>, Error> {
+/// The split that the settings name, or the usual one.
+fn chosen(
+    dataset: &Dataset,
+    asked: Option<&str>,
+    usual: Option<&str>,
+) -> Result<Option<String>, Error> {
     if let Some(name) = asked {
         // Opening it says what is wrong if it is not there.
         dataset.split(name)?;
-        return Ok(Some(name.to_owned()));
     }
-    let splits = dataset.splits();
-    let found = usual.iter().find(|usual| splits.contains(usual));
-    Ok(found.map(|&name| name.to_owned()))
+    Ok(asked.or(usual).map(str::to_owned))
 }
 
 fn only_split(dataset: &Dataset, path: &std::path::Path) -> Result<String, Error> {
@@ -177,8 +191,7 @@ fn only_split(dataset: &Dataset, path: &std::path::Path) -> Result<String, Error
         several => Err(Error::Data(upernet_data::Error::Invalid {
             path: path.to_owned(),
             problem: format!(
-                "no split is called {}; say which of {} with data.train_split",
-                TRAINING.join(" or "),
+                "no split is called training or train; say which of {} with data.train_split",
                 several.join(", ")
             ),
         })),

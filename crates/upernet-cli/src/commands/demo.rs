@@ -21,8 +21,9 @@ use crate::{
     output::{Align, Stdout, Table},
 };
 
-/// Height and width of the scene: those of the scenes that the model was trained on.
-const SIZE: [usize; 2] = [256, 320];
+/// Height and width of the scene, and least width of what is thin: those of the scenes that the model was
+/// trained on last.
+const SIZE: [usize; 2] = [384, 480];
 /// Least width of what is thin: that of the scenes that the model was trained on.
 const LEAST_WIDTH: f32 = 0.028;
 /// Seed of all demo scenes, of which the user's is one; training and its validation have 1 and 2.

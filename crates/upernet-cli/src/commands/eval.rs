@@ -21,8 +21,6 @@ use crate::{
     precision,
 };
 
-/// Names of splits that mean validation, in the order in which they are looked for.
-const VALIDATION: [&str; 4] = ["validation", "val", "valid", "test"];
 /// Samples that are read ahead.
 const AHEAD: usize = 4;
 
@@ -136,10 +134,8 @@ fn split_name(dataset: &Dataset, args: &EvalArgs) -> Result<String, Failure> {
     if let Some(name) = &args.split {
         return Ok(name.clone());
     }
-    let splits = dataset.splits();
-    let found = VALIDATION.iter().find(|name| splits.contains(name));
-    match (found, splits.as_slice()) {
-        (Some(name), _) => Ok((*name).to_owned()),
+    match (dataset.validation_split(), dataset.splits().as_slice()) {
+        (Some(name), _) => Ok(name.to_owned()),
         (None, [only]) => Ok((*only).to_owned()),
         (None, several) => Err(Failure::Usage(format!(
             "{}: say which split to score with --split; there are {}",

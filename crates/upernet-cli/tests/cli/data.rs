@@ -272,7 +272,7 @@ fn the_demo_draws_segments_and_scores() {
     assert!(accuracy > 0.8, "{accuracy}");
 
     // The model knows the scenes that the demo draws.
-    let preset = run(["config", "show", "--preset", "demo", "--json"])
+    let preset = run(["config", "show", "--preset", "demo-finish", "--json"])
         .succeeded()
         .json();
     assert_eq!(preset["data"]["scenes"]["size"], again["size"]);
