@@ -43,6 +43,13 @@ pub enum DeviceError {
         /// Names of the devices that can be opened.
         available: Vec<String>,
     },
+    /// A device of another machine cannot be used.
+    Remote {
+        /// The name asked for.
+        name: String,
+        /// What is wrong there, or on the way.
+        problem: String,
+    },
 }
 
 impl Found {
@@ -78,7 +85,8 @@ pub fn compiled() -> Vec<&'static str> {
 }
 
 /// Opens the device of that name: `auto`, `flex`, `ndarray`, `cpu`, `metal`, or `wgpu`, `vulkan`,
-/// `cuda`, `rocm` with an optional `:n` that counts the backend's devices from 0.
+/// `cuda`, `rocm` with an optional `:n` that counts the backend's devices from 0; or, with the feature
+/// `remote`, `remote:host:port` with an optional `/n`, a device that another machine lends.
 ///
 /// `auto` is the first device found in the order of [`BACKENDS`], graphics drivers that compute on
 /// the processor left aside as long as there is another: they are far slower than flex.
@@ -86,7 +94,8 @@ pub fn compiled() -> Vec<&'static str> {
 /// # Errors
 ///
 /// Returns an error that lists the devices that can be opened if the name is unknown, its backend is
-/// not compiled in, or the machine has no such device.
+/// not compiled in, or the machine has no such device; and one that says why if a remote device does not
+/// answer within seconds.
 ///
 /// # Example
 ///
@@ -114,6 +123,9 @@ pub fn find(name: &str) -> Result<Found, DeviceError> {
             reason: None,
             available: Vec::new(),
         });
+    }
+    if name.starts_with("remote:") {
+        return remote(name);
     }
     let (backend, index) = parse(name)?;
     if device_type(backend).is_none() {
@@ -219,6 +231,24 @@ fn quietly<T>(action: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
+#[cfg(feature = "remote")]
+fn remote(name: &str) -> Result<Found, DeviceError> {
+    use crate::remote::{RemoteAddress, connect, token_from_env};
+    let address: RemoteAddress = name.parse()?;
+    Ok(Found {
+        name: address.to_string(),
+        device: connect(&address, token_from_env().as_deref())?,
+    })
+}
+
+#[cfg(not(feature = "remote"))]
+fn remote(_name: &str) -> Result<Found, DeviceError> {
+    Err(DeviceError::NotCompiled {
+        backend: "remote",
+        available: names(found()),
+    })
+}
+
 fn parse(name: &str) -> Result<(&'static str, usize), DeviceError> {
     let unknown = || DeviceError::Unknown {
         name: name.to_owned(),
@@ -272,7 +302,8 @@ impl fmt::Display for DeviceError {
         match self {
             Self::Unknown { name } => write!(
                 formatter,
-                "no device is called {name:?}; devices are auto, {}, those with several as name:n",
+                "no device is called {name:?}; devices are auto, {}, those with several as name:n, and \
+                 remote:host:port",
                 BACKENDS.join(", ")
             ),
             Self::NotCompiled { backend, available } => write!(
@@ -291,6 +322,7 @@ impl fmt::Display for DeviceError {
                 }
                 write!(formatter, "; {}", there_are(available))
             }
+            Self::Remote { name, problem } => write!(formatter, "no device {name}: {problem}"),
         }
     }
 }
@@ -320,6 +352,24 @@ mod tests {
             error.contains("--features cuda") && error.contains("flex"),
             "{error}"
         );
+    }
+
+    #[cfg(not(feature = "remote"))]
+    #[test]
+    fn remote_devices_too() {
+        let error = open("remote:gpu:7700")
+            .expect_err("not compiled in")
+            .to_string();
+        assert!(error.contains("--features remote"), "{error}");
+    }
+
+    #[cfg(feature = "remote")]
+    #[test]
+    fn what_is_no_remote_address_is_an_unknown_name() {
+        assert!(matches!(
+            open("remote:gpu"),
+            Err(DeviceError::Unknown { .. })
+        ));
     }
 
     #[test]

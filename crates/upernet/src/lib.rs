@@ -29,6 +29,7 @@
 //!   once, and [`device::open`] chooses at run time.
 //! - `hub`: models by their id on the Hugging Face hub.
 //! - `demo`: a small model, part of the program: 7 MB.
+//! - `remote`: devices of other machines, and lending this machine's.
 
 #[cfg(feature = "demo")]
 pub mod demo;
@@ -38,6 +39,8 @@ mod forward;
 mod inference;
 mod prediction;
 mod processor;
+#[cfg(feature = "remote")]
+pub mod remote;
 mod segmenter;
 mod slide;
 pub mod source;
