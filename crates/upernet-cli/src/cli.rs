@@ -3,6 +3,8 @@
 mod data;
 #[cfg(feature = "demo")]
 mod demo;
+#[cfg(feature = "remote")]
+mod lend;
 mod train;
 
 use std::path::PathBuf;
@@ -13,6 +15,8 @@ use clap_complete::Shell;
 pub(crate) use data::{AbsentName, DataArgs, DataVerb, DatasetArgs, EvalArgs, LookArgs};
 #[cfg(feature = "demo")]
 pub(crate) use demo::DemoArgs;
+#[cfg(feature = "remote")]
+pub(crate) use lend::LendArgs;
 pub(crate) use train::{ConfigArgs, ConfigVerb, SettingsArgs, TrainArgs};
 
 const AFTER: &str = "\
@@ -74,6 +78,8 @@ pub(crate) enum Verb {
     Config(ConfigArgs),
     Models(ModelsArgs),
     Devices(DevicesArgs),
+    #[cfg(feature = "remote")]
+    Lend(LendArgs),
     Doctor(DoctorArgs),
     Completions(CompletionsArgs),
 }

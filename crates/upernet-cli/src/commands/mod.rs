@@ -10,6 +10,8 @@ mod devices;
 mod doctor;
 mod eval;
 mod forward;
+#[cfg(feature = "remote")]
+mod lend;
 mod models;
 mod segment;
 mod train;
@@ -32,6 +34,8 @@ pub(crate) fn run(verb: Verb, console: Console, started: Instant) -> Result<(), 
         Verb::Config(args) => config::run(&args.verb),
         Verb::Models(args) => models::run(args.verb, console),
         Verb::Devices(args) => devices::run(&args),
+        #[cfg(feature = "remote")]
+        Verb::Lend(args) => lend::run(&args, console),
         Verb::Doctor(args) => doctor::run(&args, console),
         Verb::Completions(args) => completions::run(&args),
     }

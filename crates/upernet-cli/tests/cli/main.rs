@@ -15,6 +15,8 @@ mod models;
 mod processes;
 mod refused_models;
 mod refused_photos;
+#[cfg(feature = "remote")]
+mod remote;
 mod segment;
 mod slide;
 mod support;
