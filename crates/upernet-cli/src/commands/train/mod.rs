@@ -21,7 +21,7 @@ use crate::{
 use progress::Progress;
 
 pub(crate) fn run(args: &TrainArgs, console: Console) -> Result<(), Failure> {
-    let devices = open(&args.devices, console)?;
+    let (devices, chosen) = open(&args.devices)?;
     // Until the end, so that Ctrl-C waits for the checkpoint that it makes.
     let _whole = interrupt::writing();
     let (folder, trainer) = match (&args.resume, &args.out) {
@@ -29,6 +29,10 @@ pub(crate) fn run(args: &TrainArgs, console: Console) -> Result<(), Failure> {
         (None, Some(folder)) => (folder, Trainer::create(folder, merged(args)?, &devices)?),
         (None, None) => return Err(Failure::Usage("name a folder with --out".to_owned())),
     };
+    // With the first result, so that a call which fails has its error alone on stderr.
+    for name in chosen {
+        console.note(&format!("device: {name}"));
+    }
     let mut progress = Progress::new(console);
     let outcome = trainer.run(&mut progress)?;
     progress.finish();
@@ -74,16 +78,18 @@ fn data(args: &TrainArgs) -> Option<ConfigSource> {
     Some(ConfigSource::set(&format!("data.path={}", path.display())))
 }
 
-fn open(names: &[String], console: Console) -> Result<Vec<Device>, Failure> {
-    let mut devices = Vec::new();
+/// The devices of those names, and what to tell of them: those that the caller did not choose, and all if
+/// they are several.
+fn open(names: &[String]) -> Result<(Vec<Device>, Vec<String>), Failure> {
+    let (mut devices, mut chosen) = (Vec::new(), Vec::new());
     for name in names {
         let found = device::find(name)?;
         if name == "auto" || names.len() > 1 {
-            console.note(&format!("device: {}", found.name));
+            chosen.push(found.name);
         }
         devices.push(found.device);
     }
-    Ok(devices)
+    Ok((devices, chosen))
 }
 
 #[derive(Serialize)]
