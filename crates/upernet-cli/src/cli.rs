@@ -19,6 +19,8 @@ pub(crate) use demo::DemoArgs;
 pub(crate) use lend::LendArgs;
 pub(crate) use train::{ConfigArgs, ConfigVerb, SettingsArgs, TrainArgs};
 
+use crate::threads::Caller;
+
 const AFTER: &str = "\
 A model is a folder in Hugging Face's layout (config.json, model.safetensors or \
 pytorch_model.bin, and perhaps preprocessor_config.json), a weight file in such a folder, or an id \
@@ -82,6 +84,18 @@ pub(crate) enum Verb {
     Lend(LendArgs),
     Doctor(DoctorArgs),
     Completions(CompletionsArgs),
+}
+
+impl Verb {
+    /// What the main thread does while others compute.
+    pub(crate) fn caller(&self) -> Caller {
+        match self {
+            #[cfg(feature = "remote")]
+            Self::Lend(_) => Caller::Waits,
+            Self::Train(args) if args.devices.len() > 1 => Caller::Waits,
+            _ => Caller::Computes,
+        }
+    }
 }
 
 /// Where to compute.

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let console = Console::new(cli.verbosity);
     interrupt::install(console);
     let result = panics::caught(console, || {
-        threads::limit(cli.threads)?;
+        threads::limit(cli.threads, cli.verb.caller())?;
         commands::run(cli.verb, console, started)
     });
     interrupt::finish();
