@@ -42,11 +42,14 @@ fn an_interrupt_leaves_whole_files_alone() {
 
     use crate::support::{Place, mask, names, photo, pytorchs_mask, text, tiny};
 
+    /// So many that a busy machine cannot finish them before it gets to the interrupt.
+    const PHOTOS: usize = 3000;
+
     let place = Place::new();
     fs::create_dir(place.path("in")).unwrap();
-    for index in 0..400 {
+    for index in 0..PHOTOS {
         // Links cost no disk; where they are refused, a copy does.
-        let to = place.path(&format!("in/{index:03}.jpg"));
+        let to = place.path(&format!("in/{index:04}.jpg"));
         fs::hard_link(photo(), &to)
             .or_else(|_| fs::copy(photo(), &to).map(drop))
             .unwrap();
@@ -83,7 +86,7 @@ fn an_interrupt_leaves_whole_files_alone() {
 
     let written = names(&out);
     assert!(
-        written.len() < 800,
+        written.len() < 2 * PHOTOS,
         "the run was over before it was interrupted"
     );
     let expected = pytorchs_mask();
