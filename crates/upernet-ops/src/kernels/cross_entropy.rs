@@ -10,12 +10,17 @@ mod rows;
 mod spread;
 mod targets;
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 pub(crate) use self::{label_probabilities::label_probabilities, targets::Targets};
-use self::{row::LogitRow, rows::BandRows, spread::SpreadRow};
+use self::{
+    row::LogitRow,
+    rows::BandRows,
+    spread::{Common, Nothing, Spread},
+    targets::Slope,
+};
 use super::{
     map::MapSize,
     resize::{Tap, taps},
@@ -89,6 +94,7 @@ pub(crate) fn cross_entropy(given: Labelled<'_>, targets: &Targets, gradient: &m
         return 0.0;
     }
     let scale = rounded(1.0 / total);
+    let slopes = targets.slopes(scale);
     let (from, [height, width]) = (given.from, given.to);
     let (rows, columns) = (taps(from.height, height), taps(from.width, width));
     let bands: Vec<(usize, Range<usize>)> = (0..from.batch)
@@ -108,6 +114,7 @@ pub(crate) fn cross_entropy(given: Labelled<'_>, targets: &Targets, gradient: &m
                 image,
                 labelled,
                 scale,
+                slopes: &slopes,
             };
             job.run()
         })
@@ -162,15 +169,25 @@ struct Band<'a> {
     labelled: Range<usize>,
     /// What a pixel of weight 1 is of the mean.
     scale: f32,
+    /// By label.
+    slopes: &'a [Slope],
 }
 
 impl Band<'_> {
     fn run(self) -> Done {
-        let (from, classes) = (self.given.from, self.given.classes);
         let first = self.rows[self.labelled.start].low;
         let last = self.rows[self.labelled.end - 1].high;
-        let line = from.width * classes;
-        let mut gradient = vec![0.0; (last + 1 - first) * line];
+        if self.targets.spread().is_empty() {
+            return self.run_with(Nothing, first..=last);
+        }
+        let spread = Spread::new(self.given, self.targets, self.image, first..=last);
+        self.run_with(spread, first..=last)
+    }
+
+    fn run_with(self, common: impl Common, sources: RangeInclusive<usize>) -> Done {
+        let from = self.given.from;
+        let (first, line) = (*sources.start(), from.width * self.given.classes);
+        let mut gradient = vec![0.0; sources.count() * line];
         let (row_length, slopes_length) = LogitRow::lengths(self.given);
         let loss = with_scratch(row_length + slopes_length, |scratch| {
             let (row, slopes) = scratch.split_at_mut(row_length);
@@ -179,7 +196,7 @@ impl Band<'_> {
                 first,
                 row: LogitRow::new(self.given, row),
                 slopes,
-                spread: SpreadRow::new(self.targets, from.width),
+                common,
                 gradient: &mut gradient,
             })
         });

@@ -50,11 +50,6 @@ impl<'a> LogitRow<'a> {
         }
     }
 
-    /// `[w, padded]`.
-    pub(super) fn logits(&self) -> &[f32] {
-        self.logits
-    }
-
     /// After [`softmax`](Self::softmax): the exponentials, `[padded]`, 0 past the classes.
     pub(super) fn pixel(&self) -> &[f32] {
         self.pixel

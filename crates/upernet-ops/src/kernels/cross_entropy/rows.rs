@@ -3,7 +3,8 @@
 use super::{
     Band, IGNORED,
     row::{LogitRow, Softmax},
-    spread::SpreadRow,
+    spread::Common,
+    targets::Slope,
 };
 use crate::kernels::{
     resize::Tap,
@@ -11,7 +12,7 @@ use crate::kernels::{
 };
 
 /// Working memory and result of a band.
-pub(super) struct BandRows<'a, 'b> {
+pub(super) struct BandRows<'a, 'b, C> {
     pub(super) band: &'b Band<'a>,
     /// The first source row of the band.
     pub(super) first: usize,
@@ -19,13 +20,12 @@ pub(super) struct BandRows<'a, 'b> {
     pub(super) row: LogitRow<'b>,
     /// Its gradient, `[w, padded]`.
     pub(super) slopes: &'b mut [f32],
-    /// What all classes of a row have in common, if labels are smoothed.
-    pub(super) spread: Option<SpreadRow<'a>>,
+    pub(super) common: C,
     /// `[source rows, w, classes]`.
     pub(super) gradient: &'b mut [f32],
 }
 
-impl WithSimd for BandRows<'_, '_> {
+impl<C: Common> WithSimd for BandRows<'_, '_, C> {
     type Output = f64;
 
     #[inline(always)]
@@ -33,51 +33,45 @@ impl WithSimd for BandRows<'_, '_> {
         let mut loss = 0.0;
         let [height, width] = self.band.given.to;
         let source = self.band.given.image(self.band.image);
+        let asked = self.band.targets.own();
         for row in self.band.labelled.clone() {
             let tap = self.band.rows[row];
             self.row.mix(source, tap);
             self.slopes.fill(0.0);
-            if let Some(spread) = &mut self.spread {
-                spread.begin(self.row.logits());
-            }
             let labels = (self.band.image * height + row) * width;
             let labels = &self.band.given.labels[labels..][..width];
             for (column, &label) in labels.iter().enumerate() {
-                if label != IGNORED {
-                    loss += self.pixel(simd, column, label as usize);
+                if label == IGNORED {
+                    continue;
                 }
-            }
-            if let Some(spread) = &self.spread {
-                spread.finish(self.band.scale, self.slopes);
+                let column = self.band.columns[column];
+                let Softmax { own, most, sum } = self.pixel(simd, column, label as usize);
+                let log = sum.ln();
+                loss += f64::from(asked[label as usize] * (log - own));
+                let normaliser = f64::from(most) + f64::from(log);
+                loss += self.common.pixel(tap, column, normaliser);
             }
             self.give_back(tap);
         }
+        self.common.finish(self.band.scale, self.gradient);
         loss
     }
 }
 
-impl BandRows<'_, '_> {
-    /// The loss of one pixel; its gradient is added to the row's.
+impl<C> BandRows<'_, '_, C> {
+    /// The softmax of one pixel; the gradient of its loss is added to the row's, but for what labels have
+    /// in common.
     #[inline(always)]
-    fn pixel<S: Simd>(&mut self, simd: S, column: usize, label: usize) -> f64 {
-        let tap = self.band.columns[column];
-        let Softmax { own, most, sum } = self.row.softmax(simd, tap, label);
-
-        let target = self.band.targets.own(label);
-        let mut loss = f64::from(target * (sum.ln() - own));
-        let mut asked = target;
-        if let Some(spread) = &mut self.spread {
-            loss += spread.pixel(tap, f64::from(most) + f64::from(sum.ln()));
-            asked += spread.total();
-        }
-
-        // (probability * what is asked in all - what is asked of the label) * scale, shared out
-        // between the two source columns.
-        let (weight, scale) = (target * self.band.scale, asked * self.band.scale);
-        let factor = simd.splat_f32s(scale / sum);
+    fn pixel<S: Simd>(&mut self, simd: S, tap: Tap, label: usize) -> Softmax {
+        let softmax = self.row.softmax(simd, tap, label);
+        let Slope {
+            label: at_label,
+            all,
+        } = self.band.slopes[label];
+        let factor = simd.splat_f32s(all / softmax.sum);
+        let (to_high, to_low) = (tap.fraction, 1.0 - tap.fraction);
         let exponentials = self.row.pixel();
         let (padded, lanes) = (exponentials.len(), S::F32_LANES);
-        let (to_high, to_low) = (tap.fraction, 1.0 - tap.fraction);
         for (column, share) in [(tap.low, to_low), (tap.high, to_high)] {
             let share_of = simd.mul_f32s(factor, simd.splat_f32s(share));
             let slopes = &mut self.slopes[column * padded..][..padded];
@@ -90,9 +84,9 @@ impl BandRows<'_, '_> {
                     simd.mul_add_e_f32s(value, share_of, load(simd, own)),
                 );
             }
-            slopes[label] -= weight * share;
+            slopes[label] -= at_label * share;
         }
-        loss
+        softmax
     }
 
     /// Shares a row's gradient out between its two source rows.

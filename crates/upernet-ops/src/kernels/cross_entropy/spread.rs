@@ -1,60 +1,92 @@
 //! The part of a smoothed label that is the same for all labels.
 //!
-//! It is linear in the logits apart from their normaliser, as interpolation is: so it is summed once
-//! for each source column of a row, and a pixel takes its share of two sums instead of visiting its
+//! It is linear in the logits apart from their normaliser, as interpolation is: so the logits are summed
+//! once for each source pixel, and a pixel takes its shares of four sums instead of visiting its
 //! classes again. Likewise its gradient.
 
-use super::Targets;
+use std::ops::RangeInclusive;
+
+use super::{Labelled, Targets};
 use crate::kernels::resize::Tap;
 
-/// The state of one row between two source rows.
-pub(super) struct SpreadRow<'a> {
+/// What all labels of a band have in common.
+pub(super) trait Common {
+    /// The loss of one pixel, given the logarithm of the sum of its exponentials.
+    fn pixel(&mut self, row: Tap, column: Tap, normaliser: f64) -> f64;
+
+    /// Adds its part to the gradient of the band's source rows, `[rows, w, classes]`.
+    fn finish(&self, scale: f32, gradient: &mut [f32]);
+}
+
+/// Labels that are not smoothed have nothing in common. Their loop is compiled by itself: with a branch
+/// in it, few classes would take a tenth longer.
+pub(super) struct Nothing;
+
+impl Common for Nothing {
+    fn pixel(&mut self, _: Tap, _: Tap, _: f64) -> f64 {
+        0.0
+    }
+
+    fn finish(&self, _: f32, _: &mut [f32]) {}
+}
+
+/// The source rows of a band, `[rows, w]`.
+pub(super) struct Spread<'a> {
     targets: &'a Targets,
-    /// Of each source column, the logits weighted by what is asked of their classes.
+    first: usize,
+    width: usize,
+    /// Of each source pixel, the logits weighted by what is asked of their classes.
     sums: Vec<f64>,
-    /// How many pixels read each source column, in shares.
+    /// How many pixels read each source pixel, in shares.
     shares: Vec<f32>,
 }
 
-impl<'a> SpreadRow<'a> {
-    /// Nothing if labels are not smoothed.
-    pub(super) fn new(targets: &'a Targets, columns: usize) -> Option<Self> {
-        (!targets.spread().is_empty()).then(|| Self {
+impl<'a> Spread<'a> {
+    /// Takes up some source rows of an image.
+    pub(super) fn new(
+        given: Labelled<'_>,
+        targets: &'a Targets,
+        image: usize,
+        rows: RangeInclusive<usize>,
+    ) -> Self {
+        let width = given.from.width;
+        let (first, pixels) = (*rows.start(), rows.count() * width);
+        let logits = &given.image(image)[first * width * given.classes..];
+        let logits = logits.chunks_exact(given.classes).take(pixels);
+        Self {
             targets,
-            sums: vec![0.0; columns],
-            shares: vec![0.0; columns],
-        })
-    }
-
-    /// What is asked of all classes together.
-    pub(super) fn total(&self) -> f32 {
-        self.targets.spread_total()
-    }
-
-    /// Takes up a row of logits, `[w, padded]`.
-    pub(super) fn begin(&mut self, logits: &[f32]) {
-        let padded = logits.len() / self.sums.len();
-        self.shares.fill(0.0);
-        for (sum, logits) in self.sums.iter_mut().zip(logits.chunks_exact(padded)) {
-            *sum = dot(logits, self.targets.spread());
+            first,
+            width,
+            sums: logits.map(|logits| dot(logits, targets.spread())).collect(),
+            shares: vec![0.0; pixels],
         }
     }
+}
 
-    /// The loss of one pixel, given the logarithm of the sum of its exponentials.
-    pub(super) fn pixel(&mut self, tap: Tap, normaliser: f64) -> f64 {
-        self.shares[tap.low] += 1.0 - tap.fraction;
-        self.shares[tap.high] += tap.fraction;
-        let (low, high) = (self.sums[tap.low], self.sums[tap.high]);
-        let sum = low + (high - low) * f64::from(tap.fraction);
-        f64::from(self.total()) * normaliser - sum
+impl Common for Spread<'_> {
+    fn pixel(&mut self, row: Tap, column: Tap, normaliser: f64) -> f64 {
+        let mut sum = 0.0;
+        for (row, height) in [(row.low, 1.0 - row.fraction), (row.high, row.fraction)] {
+            let line = (row - self.first) * self.width;
+            for (column, width) in [
+                (column.low, 1.0 - column.fraction),
+                (column.high, column.fraction),
+            ] {
+                let share = height * width;
+                self.shares[line + column] += share;
+                sum += f64::from(share) * self.sums[line + column];
+            }
+        }
+        f64::from(self.targets.spread_total()) * normaliser - sum
     }
 
-    /// Adds to the gradient of the row, `[w, padded]`, what its pixels have in common.
-    pub(super) fn finish(&self, scale: f32, slopes: &mut [f32]) {
-        let padded = slopes.len() / self.shares.len();
-        for (share, slopes) in self.shares.iter().zip(slopes.chunks_exact_mut(padded)) {
-            for (slope, asked) in slopes.iter_mut().zip(self.targets.spread()) {
-                *slope -= share * scale * asked;
+    fn finish(&self, scale: f32, gradient: &mut [f32]) {
+        let asked = self.targets.spread();
+        let pixels = gradient.chunks_exact_mut(asked.len());
+        for (share, slopes) in self.shares.iter().zip(pixels) {
+            let share = share * scale;
+            for (slope, asked) in slopes.iter_mut().zip(asked) {
+                *slope -= share * asked;
             }
         }
     }
@@ -64,7 +96,6 @@ impl<'a> SpreadRow<'a> {
 fn dot(logits: &[f32], asked: &[f32]) -> f64 {
     const LANES: usize = 8;
     let mut sums = [0.0_f64; LANES];
-    let logits = &logits[..asked.len()];
     for (logits, asked) in logits.chunks(LANES).zip(asked.chunks(LANES)) {
         for ((sum, &logit), &asked) in sums.iter_mut().zip(logits).zip(asked) {
             *sum += f64::from(logit) * f64::from(asked);

@@ -34,9 +34,9 @@ impl Targets {
         &self.weights
     }
 
-    /// What a label asks of its own class.
-    pub(super) fn own(&self, label: usize) -> f32 {
-        self.own[label]
+    /// What each label asks of its own class.
+    pub(super) fn own(&self) -> &[f32] {
+        &self.own
     }
 
     /// What every label asks of each class; empty if labels are not smoothed.
@@ -48,4 +48,20 @@ impl Targets {
     pub(super) fn spread_total(&self) -> f32 {
         self.spread_total
     }
+
+    /// The slope of a pixel's loss, as a share of the mean, by its label.
+    pub(super) fn slopes(&self, scale: f32) -> Vec<Slope> {
+        let slope = |&own: &f32| Slope {
+            label: own * scale,
+            all: (own + self.spread_total) * scale,
+        };
+        self.own.iter().map(slope).collect()
+    }
+}
+
+/// The slope in each logit is its probability times `all`, less `label` at the label.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Slope {
+    pub(super) label: f32,
+    pub(super) all: f32,
 }
