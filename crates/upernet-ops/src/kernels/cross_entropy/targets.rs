@@ -12,6 +12,12 @@ pub(crate) struct Targets {
 impl Targets {
     /// With weights for the classes, and a share of each label that is spread over all of them.
     pub(crate) fn new(weights: Vec<f32>, label_smoothing: f32) -> Self {
+        // Spread over the only class, a label is what it was; so its loss is 0 without rounding.
+        let label_smoothing = if weights.len() == 1 {
+            0.0
+        } else {
+            label_smoothing
+        };
         let own = weights
             .iter()
             .map(|weight| weight * (1.0 - label_smoothing));
