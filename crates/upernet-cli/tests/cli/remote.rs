@@ -13,7 +13,7 @@ use std::{
 use crate::support::{Ended, Place, command, mask, photo, pytorchs_mask, run, text, tiny};
 
 /// The longest that anything here may take to notice that the other side is gone.
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_mins(1);
 
 /// A process that lends its processor.
 struct Lender {

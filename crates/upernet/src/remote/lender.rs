@@ -20,7 +20,7 @@ pub struct Lender {
     listener: TcpListener,
     address: SocketAddr,
     devices: Vec<Device>,
-    token: Option<String>,
+    token: Option<TokenAuthorizer>,
 }
 
 /// Somebody who wants to compute here.
@@ -77,7 +77,7 @@ impl Lender {
     /// Lets nobody compute who does not present `token`; an empty one is none.
     #[must_use]
     pub fn with_token(mut self, token: Option<String>) -> Self {
-        self.token = token.filter(|token| !token.is_empty());
+        self.token = token.and_then(|token| TokenAuthorizer::new(token).ok());
         self
     }
 
@@ -96,10 +96,10 @@ impl Lender {
     /// [`LendError::Serve`] if burn cannot lend these devices, such as two of different backends, or the server
     /// breaks down; [`LendError::Start`] if the system gives it no threads.
     pub fn serve(self, visited: impl Fn(&Visit) + Send + Sync + 'static) -> Result<(), LendError> {
-        let token = self.token.map(|token| {
-            TokenAuthorizer::new(token).expect("an empty token is no token, see `with_token`")
+        let server = RemoteServer::new(self.devices).with_authorizer(Doorkeeper {
+            token: self.token,
+            visited,
         });
-        let server = RemoteServer::new(self.devices).with_authorizer(Doorkeeper { token, visited });
         let transport = WebSocketTransport::from_listener(self.listener);
         // burn's own blocking call would write its log to standard output.
         let runtime = Runtime::new().map_err(LendError::Start)?;
