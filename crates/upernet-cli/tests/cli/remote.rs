@@ -82,6 +82,7 @@ fn training(folder: &Path, devices: &str, settings: &[&str]) -> Vec<String> {
         "log_every=1",
         "model.drop_path_rate=0.2",
         "data.workers=1",
+        "freeze.batch_norm_statistics=true",
     ];
     for setting in often.iter().chain(settings) {
         arguments.extend(["--set".to_owned(), (*setting).to_owned()]);

@@ -305,3 +305,40 @@ fn configs_are_written_merged_and_shown() {
         run(["config", "show", "--preset", name]).succeeded();
     }
 }
+
+#[test]
+fn two_devices_train_as_one_and_only_with_frozen_statistics() {
+    let work = tempfile::tempdir().unwrap();
+    let trained = |name: &str, settings: &[&str]| {
+        let out = text(&work.path().join(name));
+        let mut arguments = vec![
+            "train",
+            "--preset",
+            "smoke",
+            "--out",
+            &out,
+            "--set",
+            "log_every=1",
+        ];
+        arguments.extend(settings);
+        let ended = run(arguments);
+        let log = fs::read_to_string(Path::new(&out).join("metrics.jsonl")).unwrap_or_default();
+        let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
+        let losses = lines.filter_map(|line: serde_json::Value| line["loss"].as_f64());
+        (ended, losses.collect::<Vec<_>>())
+    };
+    let frozen = ["--set", "freeze.batch_norm_statistics=true"];
+    let (one, expected) = trained("one", &[&["--devices", "flex"][..], &frozen[..]].concat());
+    one.succeeded();
+    let (two, found) = trained(
+        "two",
+        &[&["--devices", "flex,flex"][..], &frozen[..]].concat(),
+    );
+    two.succeeded();
+    assert_eq!((expected.len(), found.len()), (20, 20), "one line a step");
+    for (expected, found) in expected.iter().zip(&found) {
+        assert!((expected - found).abs() < 1e-3, "{found} is not {expected}");
+    }
+    let (refused, _) = trained("refused", &["--devices", "flex,flex"]);
+    refused.refused(2, "freeze.batch_norm_statistics");
+}
