@@ -253,6 +253,14 @@ impl TrainingConfig {
                 return refuse(name, "use a number above 0".to_owned());
             }
         }
+        if self
+            .data
+            .scenes
+            .as_ref()
+            .is_some_and(|scenes| scenes.count == 0)
+        {
+            return refuse("data.scenes.count", "use a number above 0".to_owned());
+        }
         let parts = self.accumulate * devices;
         if !self.batch_size.is_multiple_of(parts) {
             let problem = format!(

@@ -302,6 +302,45 @@ pub fn image_processor(model: &ModelConfig, validation: &ValidationConfig) -> Im
     }
 }
 
+/// Checks every size that the network will meet, so that a size it cannot take is said before the first step.
+///
+/// # Errors
+///
+/// [`Error::Setting`] names the setting and what the network needs.
+pub fn check_sizes(settings: &TrainingConfig, config: &HfConfig) -> Result<(), Error> {
+    let (validation, augmentation) = (&settings.validation, &settings.augmentation);
+    let scenes = settings.data.scenes.as_ref();
+    let photo = augmentation.random_resize.is_none().then_some(scenes);
+    let photo = photo.flatten().map(|scenes| scenes.size);
+    // Without a pad, a crop is the most that is left of a photo.
+    let crop = augmentation.random_crop.as_ref().map(|crop| crop.size);
+    for (name, size) in [
+        (
+            "augmentation",
+            augmentation.output_size().or(crop).or(photo),
+        ),
+        ("validation.size", validation.size),
+        ("validation.slide_crop", validation.slide_crop),
+    ] {
+        if let Some([height, width]) = size {
+            let shape = [1, config.backbone.num_channels(), height, width];
+            zoo::check_input(config, shape).map_err(|error| Error::Setting {
+                name,
+                problem: error.to_string(),
+            })?;
+        }
+    }
+    if let (Some(crop), Some(stride)) = (validation.slide_crop, validation.slide_stride)
+        && (0..2).any(|axis| stride[axis] == 0 || stride[axis] > crop[axis])
+    {
+        return Err(Error::Setting {
+            name: "validation.slide_stride",
+            problem: "use sides from 1 to those of validation.slide_crop".to_owned(),
+        });
+    }
+    Ok(())
+}
+
 /// Whether validation sees photos at once or through a window.
 #[must_use]
 pub fn inference(validation: &ValidationConfig) -> Inference {

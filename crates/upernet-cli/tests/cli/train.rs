@@ -243,6 +243,18 @@ fn settings_that_make_no_sense_are_refused_before_any_work() {
     );
     refused(&["model.config.backbone_config.model_type=vgg"], 4, "vgg");
     refused(&["data.path=/no/such/data"], 2, "data.scenes");
+    refused(
+        &["augmentation.random_crop.size=[8, 8]"],
+        2,
+        "augmentation: ",
+    );
+    refused(&["validation.size=[8, 8]"], 2, "validation.size: ");
+    refused(
+        &["validation.slide_crop=[0, 0]"],
+        2,
+        "validation.slide_crop: ",
+    );
+    refused(&["data.scenes.count=0"], 2, "data.scenes.count");
     refused(&["optimizer.learning_rate=0"], 2, "optimizer.learning_rate");
 
     run(["train", "--resume", "/no/such/run"]).refused(3, "/no/such/run");

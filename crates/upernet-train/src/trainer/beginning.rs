@@ -37,6 +37,7 @@ impl Beginning {
         }
         let autodiff = autodiff(config, devices);
         let started = setup::model(config, data.train.class_names(), &autodiff[0])?;
+        setup::check_sizes(config, &started.config)?;
         notes.extend(started.notes);
         let objective = objective(config, &data, &state, &started.config)?;
         let learner = Learner::new(started.model, started.config, objective, config, autodiff);
