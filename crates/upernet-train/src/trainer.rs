@@ -251,7 +251,7 @@ impl Trainer {
         let mut learner = Learner::new(model, model_config, objective, &config, autodiff);
         checkpoint.restore(&mut learner, &options, config.ema_decay, &devices[0])?;
         write_config(folder, &config)?;
-        Ok(Self {
+        let trainer = Self {
             journal: Journal::open(folder, state.step)?,
             folder: folder.to_owned(),
             checkpoints,
@@ -262,7 +262,10 @@ impl Trainer {
             state,
             notes,
             _lock: lock,
-        })
+        };
+        // A kill between the two parts of a save leaves `last` behind its checkpoint.
+        trainer.export("last")?;
+        Ok(trainer)
     }
 
     /// The settings.
@@ -296,8 +299,8 @@ impl Trainer {
         observer.note(&self.summary());
         let mut loader = self.loader()?;
         let mut interval = Interval::default();
-        let mut ending = Ending::Finished;
-        while self.state.step < self.config.steps {
+        let mut ending = self.ending();
+        while ending == Ending::Finished && self.state.step < self.config.steps {
             if observer.wants_to_stop() {
                 ending = Ending::Interrupted;
                 break;
@@ -317,21 +320,15 @@ impl Trainer {
                 self.journal.add(Entry::Train(entry))?;
             }
             if is_last || self.state.step.is_multiple_of(self.config.validation.every) {
-                match self.validate(observer)? {
-                    Some(true) => {}
-                    Some(false) => ending = Ending::EarlyStop,
-                    None => {
-                        ending = Ending::Interrupted;
-                        break;
-                    }
+                if !self.validate(observer)? {
+                    ending = Ending::Interrupted;
+                    break;
                 }
+                ending = self.ending();
             }
-            let stops = ending == Ending::EarlyStop;
-            if is_last || stops || self.state.step.is_multiple_of(self.config.checkpoint.every) {
+            let stops = is_last || ending == Ending::EarlyStop;
+            if stops || self.state.step.is_multiple_of(self.config.checkpoint.every) {
                 self.save()?;
-            }
-            if stops {
-                break;
             }
         }
         if ending == Ending::Interrupted {
@@ -343,6 +340,14 @@ impl Trainer {
             best: self.state.best,
             seconds: self.state.seconds,
         })
+    }
+
+    /// How the run ends if no further step is taken.
+    fn ending(&self) -> Ending {
+        match self.config.validation.patience {
+            Some(patience) if self.state.validations_since_best >= patience => Ending::EarlyStop,
+            _ => Ending::Finished,
+        }
     }
 
     /// Takes the next step on `batch`.
@@ -371,10 +376,10 @@ impl Trainer {
         Ok(Loader::new(Arc::clone(&self.data.train), options)?)
     }
 
-    /// Scores the model; says whether to go on, or nothing if it was interrupted.
-    fn validate(&mut self, observer: &mut dyn Observer) -> Result<Option<bool>, Error> {
+    /// Scores the model; false if it was interrupted.
+    fn validate(&mut self, observer: &mut dyn Observer) -> Result<bool, Error> {
         let Some(source) = self.data.validation.clone() else {
-            return Ok(Some(true));
+            return Ok(true);
         };
         let settings = &self.config.validation;
         let indices = spread(source.len(), settings.samples);
@@ -385,7 +390,7 @@ impl Trainer {
         let keep_going = || !observer.wants_to_stop();
         let found = validate(&segmenter, &source, &indices, settings.pictures, keep_going)?;
         let Some(validation) = found else {
-            return Ok(None);
+            return Ok(false);
         };
         let mean_iou = validation.scores.mean_iou.unwrap_or(0.0);
         let is_best = self.state.best.is_none_or(|best| mean_iou > best.mean_iou);
@@ -408,8 +413,7 @@ impl Trainer {
         } else {
             self.state.validations_since_best += 1;
         }
-        let patience = self.config.validation.patience.unwrap_or(u64::MAX);
-        Ok(Some(self.state.validations_since_best < patience))
+        Ok(true)
     }
 
     /// Writes a checkpoint, and the model for users.

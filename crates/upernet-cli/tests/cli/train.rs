@@ -63,19 +63,19 @@ fn start(arguments: &[String]) -> Child {
         .unwrap()
 }
 
-/// The bytes that two runs must have in common: weights, their average, scores.
-fn result(folder: &Path) -> Vec<Vec<u8>> {
-    let checkpoint = folder.join("checkpoints/step-00000060");
-    [
-        folder.join("last/model.safetensors"),
-        folder.join("best/model.safetensors"),
-        checkpoint.join("model.safetensors"),
-        checkpoint.join("optimizer.safetensors"),
-        checkpoint.join("ema/model.safetensors"),
-    ]
-    .iter()
-    .map(|path| fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
-    .collect()
+/// Asserts that two runs have the same weights, average and optimiser, bit by bit.
+fn assert_same_bits(expected: &Path, found: &Path) {
+    let read = |path: &Path| fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    for file in [
+        "last/model.safetensors",
+        "best/model.safetensors",
+        "checkpoints/step-00000060/model.safetensors",
+        "checkpoints/step-00000060/optimizer.safetensors",
+        "checkpoints/step-00000060/ema/model.safetensors",
+    ] {
+        let same = read(&expected.join(file)) == read(&found.join(file));
+        assert!(same, "{file} differs");
+    }
 }
 
 fn steps_of(folder: &Path) -> Vec<u64> {
@@ -119,8 +119,21 @@ fn twenty_kills_change_no_bit() {
         delay = 40 + (delay * 31 + 17) % 260;
     }
     run(&next).succeeded();
-    assert!(result(&whole) == result(&killed), "the weights differ");
+    assert_same_bits(&whole, &killed);
     assert_eq!(steps_of(&whole), steps_of(&killed));
+}
+
+#[test]
+fn a_kill_after_the_last_checkpoint_leaves_no_old_model() {
+    let work = tempfile::tempdir().unwrap();
+    let (whole, killed) = (work.path().join("whole"), work.path().join("killed"));
+    run(arguments(&whole)).succeeded();
+    run(arguments(&killed)).succeeded();
+    // As it is between the two parts of the last save.
+    let old = killed.join("checkpoints/step-00000057/model.safetensors");
+    fs::copy(old, killed.join("last/model.safetensors")).unwrap();
+    run(resume(&killed)).succeeded();
+    assert_same_bits(&whole, &killed);
 }
 
 #[test]
@@ -141,7 +154,7 @@ fn a_truncated_checkpoint_is_passed_over_aloud() {
         "{}",
         ended.stderr
     );
-    assert!(result(&whole) == result(&damaged), "the weights differ");
+    assert_same_bits(&whole, &damaged);
 
     // One byte is enough, and without a whole one there is nothing to resume.
     for step in [57, 60] {
@@ -176,7 +189,7 @@ fn an_interrupted_run_saves_and_goes_on() {
     assert!(stderr.contains("go on with --resume"), "{stderr}");
 
     run(resume(&interrupted)).succeeded();
-    assert!(result(&whole) == result(&interrupted), "the weights differ");
+    assert_same_bits(&whole, &interrupted);
 }
 
 #[test]
@@ -319,38 +332,74 @@ fn configs_are_written_merged_and_shown() {
 }
 
 #[test]
-fn two_devices_train_as_one_and_only_with_frozen_statistics() {
+fn two_devices_train_as_one() {
     let work = tempfile::tempdir().unwrap();
-    let trained = |name: &str, settings: &[&str]| {
-        let out = text(&work.path().join(name));
+    let trained = |name: &str, devices: &str, settings: &[&str]| {
+        let folder = work.path().join(name);
+        let out = text(&folder);
         let mut arguments = vec![
             "train",
             "--preset",
             "smoke",
             "--out",
             &out,
+            "--devices",
+            devices,
             "--set",
             "log_every=1",
         ];
-        arguments.extend(settings);
-        let ended = run(arguments);
-        let log = fs::read_to_string(Path::new(&out).join("metrics.jsonl")).unwrap_or_default();
+        for setting in settings {
+            arguments.extend(["--set", setting]);
+        }
+        run(arguments).succeeded();
+        let log = fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
         let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
         let losses = lines.filter_map(|line: serde_json::Value| line["loss"].as_f64());
-        (ended, losses.collect::<Vec<_>>())
+        losses.collect::<Vec<_>>()
     };
-    let frozen = ["--set", "freeze.batch_norm_statistics=true"];
-    let (one, expected) = trained("one", &[&["--devices", "flex"][..], &frozen[..]].concat());
-    one.succeeded();
-    let (two, found) = trained(
-        "two",
-        &[&["--devices", "flex,flex"][..], &frozen[..]].concat(),
-    );
-    two.succeeded();
-    assert_eq!((expected.len(), found.len()), (20, 20), "one line a step");
-    for (expected, found) in expected.iter().zip(&found) {
-        assert!((expected - found).abs() < 1e-3, "{found} is not {expected}");
+    // Batch normalisation sees the images of one device, unless its statistics are frozen.
+    for (statistics, tolerance) in [("true", 1e-3), ("false", 0.1)] {
+        let frozen = format!("freeze.batch_norm_statistics={statistics}");
+        for checkpointing in ["false", "true"] {
+            let checkpointing = format!("gradient_checkpointing={checkpointing}");
+            let settings = [frozen.as_str(), &checkpointing];
+            let name = |count| format!("{count}-{}", settings.join("-"));
+            let expected = trained(&name(1), "flex", &settings);
+            let found = trained(&name(2), "flex,flex", &settings);
+            assert_eq!((expected.len(), found.len()), (20, 20), "one line a step");
+            for (expected, found) in expected.iter().zip(&found) {
+                let off = (expected - found).abs() / expected;
+                assert!(off < tolerance, "{settings:?}: {found} is not {expected}");
+            }
+        }
     }
-    let (refused, _) = trained("refused", &["--devices", "flex,flex"]);
-    refused.refused(2, "freeze.batch_norm_statistics");
+}
+
+#[test]
+fn a_run_that_gets_no_better_stops_early_and_stays_stopped() {
+    let work = tempfile::tempdir().unwrap();
+    let folder = work.path().join("run");
+    let mut arguments = arguments(&folder);
+    for setting in [
+        "optimizer.learning_rate=1e-30",
+        "freeze.batch_norm_statistics=true",
+        "validation.every=5",
+        "validation.patience=2",
+    ] {
+        arguments.extend(["--set".to_owned(), setting.to_owned()]);
+    }
+    arguments.push("--json".to_owned());
+    let report = run(arguments).succeeded().json();
+    // The first is the best, and the next two are no better.
+    assert_eq!(
+        (&report["ending"], &report["step"]),
+        (&"early_stop".into(), &15.into())
+    );
+    let mut again = resume(&folder);
+    again.push("--json".to_owned());
+    let report = run(again).succeeded().json();
+    assert_eq!(
+        (&report["ending"], &report["step"]),
+        (&"early_stop".into(), &15.into())
+    );
 }
