@@ -269,13 +269,6 @@ impl TrainingConfig {
             );
             return refuse("batch_size", problem);
         }
-        if devices > 1 && !self.freeze.batch_norm_statistics {
-            // burn 0.22.1 keeps running statistics for each thread, and steps on several devices would
-            // lose all but one thread's.
-            let problem = "set it to true to train on several devices, which would lose the statistics of \
-                           all batches but a few; or train on one device, in parts with accumulate";
-            return refuse("freeze.batch_norm_statistics", problem.to_owned());
-        }
         if self
             .clip_norm
             .is_some_and(|norm| !(norm.is_finite() && norm > 0.0))

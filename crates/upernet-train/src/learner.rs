@@ -1,6 +1,13 @@
 //! One step of training: loss, gradients, update.
 
-use std::{any::Any, thread, time::Instant};
+mod replica;
+
+use std::{
+    any::Any,
+    panic::{self, AssertUnwindSafe},
+    thread,
+    time::Instant,
+};
 
 use burn::{
     module::{Module, ParamGroup, ParamId},
@@ -21,6 +28,8 @@ use crate::{
     objective::Objective,
     optimizer::{ModelOptimizer, visit_parameters},
 };
+
+use replica::replica;
 
 /// A model that learns, batch by batch.
 #[derive(Debug)]
@@ -178,7 +187,7 @@ impl Learner {
     ///
     /// # Errors
     ///
-    /// [`Error::Device`] if a device fails while there are several.
+    /// [`Error::Device`] if a device fails.
     pub fn gradients(&self, batch: &Batch, step: u64) -> Result<BatchGradients, Error> {
         let num_labels = self.config.num_labels();
         let parts = parts(batch, self.devices.len() * self.accumulate);
@@ -197,40 +206,42 @@ impl Learner {
                 seed: mixed(self.seed, step, index),
             })
             .collect();
-        if let [device] = self.devices.as_slice() {
-            return Ok(self.on_device(&self.model, device, &jobs));
-        }
         self.on_devices(&jobs)
     }
 
+    /// The sum over all devices.
+    ///
+    /// The first one computes on this thread, with the model itself: burn keeps the running statistics of
+    /// [`RunningState`](burn::module::RunningState) for each thread, and those that last are this one's. The
+    /// others' statistics are forgotten with their copies of the model, as by PyTorch's
+    /// `DistributedDataParallel`, whose first process has its buffers kept.
     fn on_devices(&self, jobs: &[Job<'_>]) -> Result<BatchGradients, Error> {
+        let (first, others) = self.devices.split_first().expect("training has a device");
         let mut jobs = jobs.chunks(self.accumulate);
+        let own = jobs.next().unwrap_or_default();
         let results = thread::scope(|scope| {
-            let workers = self.devices.iter().enumerate().map(|(index, device)| {
-                let jobs = jobs.next().unwrap_or_default();
-                // The first device trains the model itself, whose running statistics are kept.
-                let model = self.model.clone();
-                let work = move || {
-                    let model = if index == 0 {
-                        model
-                    } else {
-                        model.fork(device)
-                    };
-                    let found = self.on_device(&model, device, jobs);
-                    let gradients = found.gradients.to_device(&self.devices[0], &model);
-                    BatchGradients {
-                        gradients,
-                        report: found.report,
-                    }
-                };
-                scope.spawn(work)
-            });
-            // All are started before the first is waited for.
-            let workers: Vec<_> = workers.collect();
-            workers
-                .into_iter()
-                .map(thread::ScopedJoinHandle::join)
-                .collect::<Vec<_>>()
+            // All are started before this thread has its own work to do.
+            let workers: Vec<_> = others
+                .iter()
+                .zip(jobs)
+                .map(|(device, jobs)| {
+                    let plain = self.model.valid();
+                    scope.spawn(move || {
+                        caught(|| {
+                            let model = replica(plain, device);
+                            let found = self.on_device(&model, device, jobs);
+                            BatchGradients {
+                                gradients: found.gradients.to_device(first, &model),
+                                report: found.report,
+                            }
+                        })
+                    })
+                })
+                .collect();
+            let mut results = vec![caught(|| self.on_device(&self.model, first, own))];
+            let joined = workers.into_iter().map(thread::ScopedJoinHandle::join);
+            results.extend(joined.map(|joined| joined.and_then(|result| result)));
+            results
         });
         let mut accumulator = GradientsAccumulator::new();
         let mut report = StepReport::default();
@@ -369,6 +380,11 @@ fn ids(model: &Model, config: &HfConfig, texts: &[String]) -> Vec<ParamId> {
         }
     });
     found
+}
+
+/// A backend says by a panic that it failed.
+fn caught<T>(work: impl FnOnce() -> T) -> thread::Result<T> {
+    panic::catch_unwind(AssertUnwindSafe(work))
 }
 
 /// A number that depends on all three in a way that does not repeat.

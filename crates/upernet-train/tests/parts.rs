@@ -154,6 +154,42 @@ fn two_devices_with_parts_are_one_too() {
     assert_same(learner(&settings(), 1), learner(&parted, 2));
 }
 
+/// Of statistics that are not frozen the first device's are kept, all of them.
+#[test]
+fn running_statistics_are_those_of_the_first_device() {
+    let _alone = alone();
+    let mut free = settings();
+    free.freeze.batch_norm_statistics = false;
+    free.optimizer.learning_rate = 1e-30;
+    let mut both = learner(&free, 2);
+    let mut first = learner(&free, 1);
+    let batch = batch();
+    let half = Batch {
+        pixel_values: batch.pixel_values[..batch.pixel_values.len() / 2].to_vec(),
+        labels: batch.labels[..batch.labels.len() / 2].to_vec(),
+        shape: [BATCH / 2, 3, SIZE[0], SIZE[1]],
+        names: Vec::new(),
+    };
+    for step in 0..3 {
+        both.step(&batch, step, 1.0).unwrap();
+        first.step(&half, step, 1.0).unwrap();
+    }
+    let expected = weights(first.model(), &network());
+    let mut statistics = 0;
+    for ((key, expected), (_, found)) in expected
+        .iter()
+        .zip(&weights(both.model(), &network()))
+        .filter(|((key, _), _)| key.contains("running_") || key.contains("num_batches"))
+    {
+        statistics += 1;
+        assert_eq!(expected, found, "{key}");
+        if key.contains("num_batches") {
+            assert_eq!(found, &[3.0], "{key}");
+        }
+    }
+    assert!(statistics > 0);
+}
+
 #[test]
 fn a_frozen_backbone_stays_and_the_heads_learn() {
     let _alone = alone();
