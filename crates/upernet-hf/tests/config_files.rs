@@ -193,7 +193,7 @@ fn every_golden_of_a_built_backbone_is_read() {
             HfBackboneConfig::Swin(swin) => {
                 assert_eq!(json!(swin.depths), backbone["depths"], "{name}");
                 assert_eq!(
-                    json!(swin.stage_channels()[3]),
+                    json!(config.backbone.stage_channels()[3]),
                     backbone["hidden_size"],
                     "{name}"
                 );

@@ -1,7 +1,7 @@
 //! Which parameter learns how fast, and which weights decay.
 
 use serde::{Deserialize, Serialize};
-use upernet::hf::config::{HfBackboneConfig, HfConfig};
+use upernet::hf::config::HfConfig;
 
 use crate::Error;
 
@@ -72,8 +72,8 @@ impl Groups {
             weight_decay: f64::from(u8::from(decays)),
         };
         if key.starts_with("backbone.") {
-            let blocks = depths(config).iter().sum::<usize>();
-            let below_head = blocks + 1 - layer(key, depths(config)).min(blocks + 1);
+            let blocks = config.backbone.depths().iter().sum::<usize>();
+            let below_head = blocks + 1 - layer(key, config.backbone.depths()).min(blocks + 1);
             let exponent = i32::try_from(below_head).unwrap_or(i32::MAX);
             factors.learning_rate *= self.layer_decay.powi(exponent);
         } else {
@@ -123,14 +123,6 @@ impl Groups {
     }
 }
 
-fn depths(config: &HfConfig) -> &[usize] {
-    match &config.backbone {
-        HfBackboneConfig::Swin(swin) => &swin.depths,
-        HfBackboneConfig::ConvNext(convnext) => &convnext.depths,
-        _ => &[],
-    }
-}
-
 /// Where in the backbone a parameter is: 0 for the stem, then one for each block, and the norms of the
 /// maps after the last. What leads from stage to stage counts with the block that follows (ConvNeXt) or
 /// goes before (Swin).
@@ -163,7 +155,7 @@ fn layer(key: &str, depths: &[usize]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use upernet::hf::config::{HfConvNextConfig, HfSwinConfig};
+    use upernet::hf::config::{HfBackboneConfig, HfConvNextConfig, HfSwinConfig};
 
     use super::*;
 

@@ -1,12 +1,11 @@
 //! From Hugging Face's config to modules.
 
 use burn::tensor::Device;
-use upernet_convnext::ConvNextConfig;
 use upernet_head::{AuxiliaryHeadConfig, UperNet, UperNetConfig};
-use upernet_hf::config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfSwinConfig};
-use upernet_swin::{DropPathRule, SwinConfig};
+use upernet_hf::config::HfConfig;
+use upernet_swin::DropPathRule;
 
-use crate::{Error, ZooBackbone};
+use crate::{Error, ZooBackbone, families::family};
 
 /// A UPerNet over a backbone that a config file chose.
 pub type Model = UperNet<ZooBackbone>;
@@ -69,17 +68,7 @@ pub fn build_with(
             found: rate.to_string(),
         });
     }
-    let backbone = match &config.backbone {
-        HfBackboneConfig::Swin(swin) => ZooBackbone::Swin(swin_config(swin, options).init(device)),
-        HfBackboneConfig::ConvNext(convnext) => {
-            ZooBackbone::ConvNext(convnext_config(convnext, options).init(device))
-        }
-        other => {
-            return Err(Error::UnsupportedBackbone {
-                model_type: other.model_type().to_owned(),
-            });
-        }
-    };
+    let backbone = family(&config.backbone)?.build(options, device);
     Ok(head_config(config).init(backbone, device))
 }
 
@@ -100,48 +89,6 @@ fn head_config(config: &HfConfig) -> UperNetConfig {
         .with_initializer_range(config.initializer_range)
 }
 
-fn swin_config(config: &HfSwinConfig, options: &BuildOptions) -> SwinConfig {
-    SwinConfig::new()
-        .with_num_channels(config.num_channels)
-        .with_image_size(config.image_size)
-        .with_patch_size(config.patch_size)
-        .with_embed_dim(config.embed_dim)
-        .with_depths(config.depths.clone())
-        .with_num_heads(config.num_heads.clone())
-        .with_window_size(config.window_size)
-        .with_mlp_ratio(config.mlp_ratio)
-        .with_qkv_bias(config.qkv_bias)
-        .with_hidden_dropout(config.hidden_dropout_prob)
-        .with_attention_dropout(config.attention_probs_dropout_prob)
-        .with_drop_path_rate(options.drop_path_rate.unwrap_or(config.drop_path_rate))
-        .with_drop_path_rule(
-            options
-                .drop_path_rule
-                .unwrap_or(DropPathRule::AttentionOnly),
-        )
-        .with_absolute_positions(config.use_absolute_embeddings)
-        .with_layer_norm_eps(config.layer_norm_eps)
-        .with_initializer_range(config.initializer_range)
-        .with_out_stages(from_zero(&config.out_stages))
-}
-
-fn convnext_config(config: &HfConvNextConfig, options: &BuildOptions) -> ConvNextConfig {
-    ConvNextConfig::new()
-        .with_num_channels(config.num_channels)
-        .with_patch_size(config.patch_size)
-        .with_hidden_sizes(config.hidden_sizes.clone())
-        .with_depths(config.depths.clone())
-        .with_drop_path_rate(options.drop_path_rate.unwrap_or(config.drop_path_rate))
-        .with_layer_scale_init_value(config.layer_scale_init_value)
-        .with_initializer_range(config.initializer_range)
-        .with_out_stages(from_zero(&config.out_stages))
-}
-
-/// Hugging Face counts stages from 1, since its stem is stage 0.
-fn from_zero(out_stages: &[usize]) -> Vec<usize> {
-    out_stages.iter().map(|stage| stage - 1).collect()
-}
-
 /// Checks that the network accepts a batch of `shape` = `[N, channels, height, width]`.
 ///
 /// # Errors
@@ -157,22 +104,8 @@ pub fn check_input(config: &HfConfig, shape: [usize; 4]) -> Result<(), Error> {
     if channels != expected {
         return refuse(format!("{expected} channels"));
     }
-    match &config.backbone {
-        HfBackboneConfig::Swin(swin) if swin.use_absolute_embeddings => {
-            let side = swin.image_size;
-            let learned = side / swin.patch_size;
-            if [height, width].map(|pixels| pixels.div_ceil(swin.patch_size)) != [learned; 2] {
-                return refuse(format!("{side} x {side} pixels: its positions are learned"));
-            }
-        }
-        HfBackboneConfig::ConvNext(convnext) => {
-            let last_stage = convnext.out_stages.last().copied().unwrap_or(1);
-            let least = convnext.patch_size << (last_stage - 1);
-            if height < least || width < least {
-                return refuse(format!("at least {least} x {least} pixels"));
-            }
-        }
-        _ => {}
+    match family(&config.backbone)?.refusal([height, width]) {
+        Some(needs) => refuse(needs),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -1,10 +1,13 @@
 //! What a network costs, from its config alone.
 
-use upernet_hf::config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfSwinConfig};
-
 use burn::tensor::Device;
+use upernet_hf::config::HfConfig;
 
-use crate::{Error, build, parameters::hub_parameters};
+use crate::{
+    Error, build,
+    families::{family, product},
+    parameters::hub_parameters,
+};
 
 /// Parameters and multiply-adds of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,15 +43,7 @@ pub fn cost(config: &HfConfig, size: [usize; 2], device: &Device) -> Result<Cost
             backbone_parameters += elements;
         }
     }
-    let (backbone, sizes) = match &config.backbone {
-        HfBackboneConfig::Swin(swin) => swin_macs(swin, size),
-        HfBackboneConfig::ConvNext(convnext) => convnext_macs(convnext, size),
-        other => {
-            return Err(Error::UnsupportedBackbone {
-                model_type: other.model_type().to_owned(),
-            });
-        }
-    };
+    let (backbone, sizes) = family(&config.backbone)?.macs(size);
     let sizes: Vec<_> = config
         .backbone
         .out_stages()
@@ -61,88 +56,6 @@ pub fn cost(config: &HfConfig, size: [usize; 2], device: &Device) -> Result<Cost
         macs: backbone + head_macs(config, &sizes),
         auxiliary_macs: auxiliary_macs(config, &sizes),
     })
-}
-
-fn product(factors: &[usize]) -> u64 {
-    factors.iter().map(|&factor| factor as u64).product()
-}
-
-/// Multiply-adds of the backbone, and the size of each stage's map.
-fn swin_macs(config: &HfSwinConfig, [height, width]: [usize; 2]) -> (u64, Vec<[usize; 2]>) {
-    let patch = config.patch_size;
-    let mut size = [height.div_ceil(patch), width.div_ceil(patch)];
-    let mut macs = product(&[
-        size[0],
-        size[1],
-        config.num_channels * patch * patch,
-        config.embed_dim,
-    ]);
-    let window_tokens = config.window_size * config.window_size;
-    let channels = config.stage_channels();
-    let last_stage = config.out_stages.last().copied().unwrap_or_default();
-    let mut sizes = Vec::new();
-    for (stage, (&depth, &channels)) in config.depths.iter().zip(&channels).enumerate() {
-        sizes.push(size);
-        if stage >= last_stage {
-            continue;
-        }
-        let [height, width] = size;
-        let padded = height.next_multiple_of(config.window_size)
-            * width.next_multiple_of(config.window_size);
-        let projections = product(&[4, padded, channels, channels]);
-        let attention = product(&[2, padded, window_tokens, channels]);
-        let hidden = mlp_channels(config, channels);
-        let mlp = product(&[2, height, width, channels, hidden]);
-        macs += depth as u64 * (projections + attention + mlp);
-        size = [height.div_ceil(2), width.div_ceil(2)];
-        if stage + 1 < last_stage {
-            macs += product(&[size[0], size[1], 4 * channels, 2 * channels]);
-        }
-    }
-    (macs, sizes)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "upstream truncates too: int(mlp_ratio * channels)"
-)]
-fn mlp_channels(config: &HfSwinConfig, channels: usize) -> usize {
-    (config.mlp_ratio * channels as f64) as usize
-}
-
-/// Multiply-adds of the backbone, and the size of each stage's map.
-fn convnext_macs(config: &HfConvNextConfig, [height, width]: [usize; 2]) -> (u64, Vec<[usize; 2]>) {
-    let patch = config.patch_size;
-    let mut size = [height / patch, width / patch];
-    let mut macs = product(&[
-        size[0],
-        size[1],
-        config.num_channels * patch * patch,
-        config.hidden_sizes[0],
-    ]);
-    let last_stage = config.out_stages.last().copied().unwrap_or_default();
-    let mut sizes = Vec::new();
-    for (stage, (&depth, &channels)) in config.depths.iter().zip(&config.hidden_sizes).enumerate() {
-        if stage > 0 {
-            size = [size[0] / 2, size[1] / 2];
-        }
-        sizes.push(size);
-        if stage >= last_stage {
-            continue;
-        }
-        if stage > 0 {
-            macs += product(&[
-                size[0],
-                size[1],
-                4 * config.hidden_sizes[stage - 1],
-                channels,
-            ]);
-        }
-        let per_cell = product(&[channels, 49]) + product(&[8, channels, channels]);
-        macs += depth as u64 * product(&size) * per_cell;
-    }
-    (macs, sizes)
 }
 
 fn head_macs(config: &HfConfig, sizes: &[[usize; 2]]) -> u64 {

@@ -9,31 +9,11 @@ pub(crate) use backbone::{backbone_dialect, backbone_key, is_backbone, is_output
 
 use crate::report::Dialect;
 
-/// Paths of modules to hub keys, applied in order.
-const PATH_TO_KEY: [(&str, &str); 14] = [
+/// Paths of the heads' modules to hub keys, applied in order; each backbone family has its own.
+const PATH_TO_KEY: [(&str, &str); 2] = [
     // Upstream's `nn.Sequential` of pooling (0) and projection (1).
     (".psp_modules.blocks.", ".psp_modules."),
     (".conv_module.", ".1."),
-    // Swin.
-    (
-        "backbone.patch_embedding.projection.",
-        "backbone.embeddings.patch_embeddings.projection.",
-    ),
-    ("backbone.patch_embedding.", "backbone.embeddings."),
-    (".attention.query.", ".attention.self.query."),
-    (".attention.key.", ".attention.self.key."),
-    (".attention.value.", ".attention.self.value."),
-    (
-        ".attention.relative_position_bias_table",
-        ".attention.self.relative_position_bias_table",
-    ),
-    (".attention.projection.", ".attention.output.dense."),
-    (".mlp.fc1.", ".intermediate.dense."),
-    (".mlp.fc2.", ".output.dense."),
-    // ConvNeXt: `LayerNorm2d` holds burn's norm, and upstream numbers the downsampling layers.
-    ("backbone.stem.", "backbone.embeddings."),
-    (".downsampling_layer.norm.norm.", ".downsampling_layer.0."),
-    (".downsampling_layer.conv.", ".downsampling_layer.1."),
 ];
 
 /// Keys of a Swin in `transformers` 5's memory to hub keys, applied in order.
@@ -47,12 +27,6 @@ const V5_MEMORY_TO_HUB: [(&str, &str); 7] = [
     (".mlp.fc2.", ".output.dense."),
 ];
 
-/// Upstream's final norm of a Swin, kept in files of `transformers` 5 and never used.
-const UNUSED_NORM: &str = "backbone.swin.layernorm.";
-
-/// The lookup table of the relative position bias, derived from the window size.
-const POSITION_INDEX: &str = ".attention.self.relative_position_index";
-
 /// How the stem of a backbone is called in checkpoints of other libraries.
 const FOREIGN_BACKBONES: [(&str, &str); 4] = [
     ("patch_embed.proj.", "timm or Microsoft"),
@@ -61,31 +35,10 @@ const FOREIGN_BACKBONES: [(&str, &str); 4] = [
     ("downsample_layers.0.0.", "Meta"),
 ];
 
-/// Hub key of a parameter at `path` (dotted, without enum variants).
-///
-/// `out_stages` are the backbone's returned stages, from 1; `is_swin` decides how stages are called.
-pub(crate) fn hub_key(path: &str, out_stages: &[usize], is_swin: bool) -> String {
-    let mut key = path.to_owned();
-    for (from, to) in PATH_TO_KEY {
-        key = key.replace(from, to);
-    }
-    let stages = if is_swin {
-        "backbone.encoder.layers."
-    } else {
-        "backbone.encoder.stages."
-    };
-    key = key.replace("backbone.stages.", stages);
-    key = key.replace(".layernorm.norm.", ".layernorm.");
-    named_output_norm(&key, out_stages).unwrap_or(key)
-}
-
-/// Output norms are numbered here and named after their stage upstream.
-fn named_output_norm(key: &str, out_stages: &[usize]) -> Option<String> {
-    const NORMS: &str = "backbone.hidden_states_norms.";
-    let (number, parameter) = key.strip_prefix(NORMS)?.split_once('.')?;
-    let stage = out_stages.get(number.parse::<usize>().ok()?)?;
-    let parameter = parameter.strip_prefix("norm.").unwrap_or(parameter);
-    Some(format!("{NORMS}stage{stage}.{parameter}"))
+/// Hub key of a parameter of a head at `path` (dotted, without enum variants).
+pub(crate) fn head_key(path: &str) -> String {
+    let replace = |key: String, (from, to): &(&str, &str)| key.replace(from, to);
+    PATH_TO_KEY.iter().fold(path.to_owned(), replace)
 }
 
 /// Hub key of a key in `dialect`.
@@ -145,103 +98,17 @@ pub(crate) fn is_auxiliary(key: &str) -> bool {
     key.starts_with("auxiliary_head.")
 }
 
-/// Whether a hub key carries nothing that the network needs.
-pub(crate) fn is_expected_leftover(key: &str) -> bool {
-    key.starts_with(UNUSED_NORM) || is_position_index(key)
-}
-
-/// Whether a hub key is the derived lookup table of the relative position bias.
-pub(crate) fn is_position_index(key: &str) -> bool {
-    key.ends_with(POSITION_INDEX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const STAGES: [usize; 3] = [2, 3, 4];
-
-    #[test]
-    fn swin_paths() {
-        let cases = [
-            (
-                "backbone.patch_embedding.projection.weight",
-                "backbone.embeddings.patch_embeddings.projection.weight",
-            ),
-            (
-                "backbone.patch_embedding.norm.bias",
-                "backbone.embeddings.norm.bias",
-            ),
-            (
-                "backbone.stages.1.blocks.0.attention.query.bias",
-                "backbone.encoder.layers.1.blocks.0.attention.self.query.bias",
-            ),
-            (
-                "backbone.stages.1.blocks.0.attention.relative_position_bias_table",
-                "backbone.encoder.layers.1.blocks.0.attention.self.relative_position_bias_table",
-            ),
-            (
-                "backbone.stages.1.blocks.0.attention.projection.weight",
-                "backbone.encoder.layers.1.blocks.0.attention.output.dense.weight",
-            ),
-            (
-                "backbone.stages.0.blocks.1.mlp.fc2.weight",
-                "backbone.encoder.layers.0.blocks.1.output.dense.weight",
-            ),
-            (
-                "backbone.stages.0.downsample.reduction.weight",
-                "backbone.encoder.layers.0.downsample.reduction.weight",
-            ),
-            (
-                "backbone.hidden_states_norms.0.weight",
-                "backbone.hidden_states_norms.stage2.weight",
-            ),
-        ];
-        for (path, key) in cases {
-            assert_eq!(hub_key(path, &STAGES, true), key);
-        }
-    }
-
-    #[test]
-    fn convnext_paths() {
-        let cases = [
-            (
-                "backbone.stem.patch_embeddings.bias",
-                "backbone.embeddings.patch_embeddings.bias",
-            ),
-            (
-                "backbone.stem.layernorm.norm.weight",
-                "backbone.embeddings.layernorm.weight",
-            ),
-            (
-                "backbone.stages.2.downsampling_layer.norm.norm.bias",
-                "backbone.encoder.stages.2.downsampling_layer.0.bias",
-            ),
-            (
-                "backbone.stages.2.downsampling_layer.conv.weight",
-                "backbone.encoder.stages.2.downsampling_layer.1.weight",
-            ),
-            (
-                "backbone.stages.2.layers.5.layernorm.weight",
-                "backbone.encoder.stages.2.layers.5.layernorm.weight",
-            ),
-            (
-                "backbone.hidden_states_norms.2.norm.bias",
-                "backbone.hidden_states_norms.stage4.bias",
-            ),
-        ];
-        for (path, key) in cases {
-            assert_eq!(hub_key(path, &STAGES, false), key);
-        }
-    }
 
     #[test]
     fn head_paths() {
         let path = "decode_head.psp_modules.blocks.3.conv_module.batch_norm.running_var";
         let key = "decode_head.psp_modules.3.1.batch_norm.running_var";
-        assert_eq!(hub_key(path, &STAGES, true), key);
+        assert_eq!(head_key(path), key);
         let same = "auxiliary_head.convs.0.conv.weight";
-        assert_eq!(hub_key(same, &STAGES, false), same);
+        assert_eq!(head_key(same), same);
     }
 
     #[test]

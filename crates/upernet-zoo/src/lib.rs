@@ -10,12 +10,13 @@
 //! - [`cost`] counts parameters and multiply-adds; [`published`] is the table of known checkpoints.
 //!
 //! Files are parsed by [`upernet_hf`], which knows no burn; here is what maps them to modules:
-//! `keys` for the names, `match_up` for what fits where, `load` and `save` for the values.
+//! `families` for what differs from backbone to backbone, `keys` for the names, `match_up` for what fits where, `load` and `save` for the values.
 
 mod backbone;
 mod build;
 mod cost;
 mod error;
+mod families;
 mod keys;
 mod load;
 mod match_up;

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use upernet_hf::{
-    config::{HfBackboneConfig, HfConfig},
-    weights::Checkpoint,
-};
+use upernet_hf::{config::HfConfig, weights::Checkpoint};
 
 use crate::{
-    Dialect, Error, KeyReport, Mismatch, Model, keys,
+    Dialect, Error, KeyReport, Mismatch, Model,
+    families::family,
+    keys,
     parameters::{Form, HubParameter, replace_values},
 };
 
@@ -139,13 +138,16 @@ impl MatchUp {
             .iter()
             .map(|parameter| parameter.key.as_str())
             .collect();
+        let family = family(&config.backbone)?;
         for (key, name) in &self.names {
             if placed.contains(key.as_str()) {
                 continue;
             }
-            let fits =
-                !keys::is_position_index(key) || position_index_fits(checkpoint, name, config)?;
-            if keys::is_expected_leftover(key) && fits {
+            let ignored = match family.position_index(key) {
+                Some(window) => is_position_index(checkpoint, name, window)?,
+                None => family.is_unused(key),
+            };
+            if ignored {
                 self.report.ignored.push(key.clone());
             } else {
                 self.report.unexpected.push(key.clone());
@@ -184,15 +186,7 @@ fn fits(found: &[usize], parameter: &HubParameter) -> bool {
 
 /// Upstream takes the lookup table from the file, so one that is not what the window size says would
 /// be another network.
-fn position_index_fits(
-    checkpoint: &Checkpoint,
-    name: &str,
-    config: &HfConfig,
-) -> Result<bool, Error> {
-    let HfBackboneConfig::Swin(swin) = &config.backbone else {
-        return Ok(false);
-    };
-    let window = swin.window_size;
+fn is_position_index(checkpoint: &Checkpoint, name: &str, window: usize) -> Result<bool, Error> {
     let tokens = window * window;
     let elements = checkpoint
         .info(name)

@@ -6,7 +6,11 @@ use burn::{
 };
 use upernet_hf::config::{HfBackboneConfig, HfConfig};
 
-use crate::{Model, keys::hub_key};
+use crate::{
+    Model,
+    families::family,
+    keys::{head_key, is_backbone},
+};
 
 /// How a hub file stores a parameter or buffer of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,8 +75,7 @@ pub(crate) enum Form {
 /// Walks a model and knows, at each parameter, how a hub file stores it.
 #[derive(Debug)]
 pub(crate) struct Walk {
-    out_stages: Vec<usize>,
-    is_swin: bool,
+    backbone: HfBackboneConfig,
     path: Vec<String>,
     containers: Vec<String>,
 }
@@ -80,8 +83,7 @@ pub(crate) struct Walk {
 impl Walk {
     pub(crate) fn new(config: &HfConfig) -> Self {
         Self {
-            out_stages: config.backbone.out_stages().to_vec(),
-            is_swin: matches!(config.backbone, HfBackboneConfig::Swin(_)),
+            backbone: config.backbone.clone(),
             path: Vec::new(),
             containers: Vec::new(),
         }
@@ -123,9 +125,16 @@ impl Walk {
             Form::Count => shape.clear(),
         }
         HubParameter {
-            key: hub_key(&names.join("."), &self.out_stages, self.is_swin),
+            key: self.key(&names.join(".")),
             shape,
             form,
+        }
+    }
+
+    fn key(&self, path: &str) -> String {
+        match family(&self.backbone) {
+            Ok(family) if is_backbone(path) => family.hub_key(path),
+            _ => head_key(path),
         }
     }
 }

@@ -41,7 +41,7 @@ impl HfBackboneConfig {
             return Ok(head::parse(&fields)?.backbone);
         }
         let backbone = Self::parse(&fields)?;
-        let parameters = backbone.parameters();
+        let parameters = backbone.family().parameters();
         if parameters > MAX_PARAMETERS {
             return Err(head::too_many(parameters));
         }
@@ -66,10 +66,7 @@ impl HfBackboneConfig {
     #[must_use]
     pub fn with_all_stages(mut self) -> Self {
         let all = (1..=self.stage_channels().len()).collect();
-        match &mut self {
-            Self::Swin(swin) => swin.out_stages = all,
-            Self::ConvNext(convnext) => convnext.out_stages = all,
-        }
+        self.family_mut().set_out_stages(all);
         self
     }
 }

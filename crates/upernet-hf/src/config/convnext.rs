@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{
     ConfigError,
+    family::Family,
     fields::Fields,
     limits::{DROP_RATES, MAX_BLOCKS, MAX_CHANNELS, MAX_PATCH, MAX_STAGES},
     shared::{gelu_only, total_blocks},
@@ -100,9 +101,38 @@ impl HfConvNextConfig {
         }
         Ok(())
     }
+}
 
-    /// Estimates the number of parameters; exact in every term that grows.
-    pub(crate) fn parameters(&self) -> f64 {
+impl Family for HfConvNextConfig {
+    fn model_type(&self) -> &'static str {
+        "convnext"
+    }
+
+    fn title(&self) -> &'static str {
+        "ConvNeXt"
+    }
+
+    fn num_channels(&self) -> usize {
+        self.num_channels
+    }
+
+    fn depths(&self) -> &[usize] {
+        &self.depths
+    }
+
+    fn stage_channels(&self) -> Vec<usize> {
+        self.hidden_sizes.clone()
+    }
+
+    fn out_stages(&self) -> &[usize] {
+        &self.out_stages
+    }
+
+    fn set_out_stages(&mut self, out_stages: Vec<usize>) {
+        self.out_stages = out_stages;
+    }
+
+    fn parameters(&self) -> f64 {
         let patch = (self.patch_size * self.patch_size) as f64 * self.num_channels as f64;
         let stem = self
             .hidden_sizes
@@ -125,9 +155,9 @@ impl HfConvNextConfig {
         stem + downsampling + blocks
     }
 
-    pub(crate) fn write(&self, map: &mut Map<String, Value>) {
+    fn write(&self, map: &mut Map<String, Value>) {
         let mut put = |name: &str, value: Value| map.insert(name.into(), value);
-        put("model_type", json!("convnext"));
+        put("model_type", json!(self.model_type()));
         put("num_channels", json!(self.num_channels));
         put("patch_size", json!(self.patch_size));
         put("num_stages", json!(self.depths.len()));

@@ -140,7 +140,7 @@ fn check_auxiliary_head(config: &HfConfig, backbone: &Fields<'_>) -> Result<(), 
 }
 
 fn check_parameters(config: &HfConfig) -> Result<(), ConfigError> {
-    let parameters = config.backbone.parameters() + head_parameters(config);
+    let parameters = config.backbone.family().parameters() + head_parameters(config);
     if parameters > MAX_PARAMETERS {
         return Err(too_many(parameters));
     }
@@ -153,16 +153,6 @@ pub(crate) fn too_many(parameters: f64) -> ConfigError {
         field: "(whole network)".into(),
         found: format!("about {parameters:.1e} parameters"),
         allowed: format!("up to {MAX_PARAMETERS:.1e}"),
-    }
-}
-
-impl HfBackboneConfig {
-    /// Estimates the parameters of a backbone; exact in every term that grows.
-    pub(crate) fn parameters(&self) -> f64 {
-        match self {
-            Self::Swin(swin) => swin.parameters(),
-            Self::ConvNext(convnext) => convnext.parameters(),
-        }
     }
 }
 
@@ -230,7 +220,7 @@ mod tests {
                 id2label,
                 ..HfConfig::new(backbone)
             };
-            let estimate = config.backbone.parameters() + head_parameters(&config);
+            let estimate = config.backbone.family().parameters() + head_parameters(&config);
             let error = (estimate / parameters - 1.0_f64).abs();
             assert!(error < 0.01, "{estimate} for {parameters}");
         }

@@ -11,6 +11,7 @@
 
 mod backbone;
 mod convnext;
+mod family;
 pub(crate) mod fields;
 mod head;
 pub(crate) mod json_file;
@@ -28,7 +29,10 @@ pub use convnext::HfConvNextConfig;
 pub use problem::ConfigError;
 pub use swin::HfSwinConfig;
 
-use crate::{config::fields::Fields, error::Error};
+use crate::{
+    config::{family::Family, fields::Fields},
+    error::Error,
+};
 
 /// A `UPerNet` as `config.json` describes it, checked and bounded.
 #[derive(Debug, Clone, PartialEq)]
@@ -154,37 +158,37 @@ impl HfBackboneConfig {
     /// Returns Hugging Face's name of the family.
     #[must_use]
     pub fn model_type(&self) -> &'static str {
-        match self {
-            Self::Swin(_) => SUPPORTED_BACKBONES[0],
-            Self::ConvNext(_) => SUPPORTED_BACKBONES[1],
-        }
+        self.family().model_type()
+    }
+
+    /// Returns the family's name as its paper writes it.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        self.family().title()
     }
 
     /// Returns the channels of the image.
     #[must_use]
     pub fn num_channels(&self) -> usize {
-        match self {
-            Self::Swin(swin) => swin.num_channels,
-            Self::ConvNext(convnext) => convnext.num_channels,
-        }
+        self.family().num_channels()
+    }
+
+    /// Returns the blocks of each stage.
+    #[must_use]
+    pub fn depths(&self) -> &[usize] {
+        self.family().depths()
     }
 
     /// Returns the stages whose maps are returned, from 1, ascending.
     #[must_use]
     pub fn out_stages(&self) -> &[usize] {
-        match self {
-            Self::Swin(swin) => &swin.out_stages,
-            Self::ConvNext(convnext) => &convnext.out_stages,
-        }
+        self.family().out_stages()
     }
 
     /// Returns the channels of each stage, returned or not.
     #[must_use]
     pub fn stage_channels(&self) -> Vec<usize> {
-        match self {
-            Self::Swin(swin) => swin.stage_channels(),
-            Self::ConvNext(convnext) => convnext.hidden_sizes.clone(),
-        }
+        self.family().stage_channels()
     }
 
     /// Returns the channels of each feature map.
@@ -199,6 +203,20 @@ impl HfBackboneConfig {
             .iter()
             .filter_map(|stage| channels.get(index(stage)?).copied())
             .collect()
+    }
+
+    pub(crate) fn family(&self) -> &dyn Family {
+        match self {
+            Self::Swin(swin) => swin,
+            Self::ConvNext(convnext) => convnext,
+        }
+    }
+
+    pub(crate) fn family_mut(&mut self) -> &mut dyn Family {
+        match self {
+            Self::Swin(swin) => swin,
+            Self::ConvNext(convnext) => convnext,
+        }
     }
 
     fn parse(fields: &Fields<'_>) -> Result<Self, ConfigError> {

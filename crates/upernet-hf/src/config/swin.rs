@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{
     ConfigError,
+    family::Family,
     fields::{Fields, out_of_range},
     limits::{
         DROP_RATES, MAX_BLOCKS, MAX_CHANNELS, MAX_IMAGE_SIDE, MAX_MLP_RATIO, MAX_PATCH, MAX_STAGES,
@@ -77,14 +78,6 @@ impl Default for HfSwinConfig {
 }
 
 impl HfSwinConfig {
-    /// Returns the channels of each stage, the first stage first.
-    #[must_use]
-    pub fn stage_channels(&self) -> Vec<usize> {
-        (0..self.depths.len())
-            .map(|stage| self.embed_dim << stage)
-            .collect()
-    }
-
     pub(crate) fn parse(fields: &Fields<'_>) -> Result<Self, ConfigError> {
         let default = Self::default();
         gelu_only(fields)?;
@@ -176,9 +169,40 @@ impl HfSwinConfig {
         }
         Ok(())
     }
+}
 
-    /// Estimates the number of parameters; exact in every term that grows.
-    pub(crate) fn parameters(&self) -> f64 {
+impl Family for HfSwinConfig {
+    fn model_type(&self) -> &'static str {
+        "swin"
+    }
+
+    fn title(&self) -> &'static str {
+        "Swin"
+    }
+
+    fn num_channels(&self) -> usize {
+        self.num_channels
+    }
+
+    fn depths(&self) -> &[usize] {
+        &self.depths
+    }
+
+    fn stage_channels(&self) -> Vec<usize> {
+        (0..self.depths.len())
+            .map(|stage| self.embed_dim << stage)
+            .collect()
+    }
+
+    fn out_stages(&self) -> &[usize] {
+        &self.out_stages
+    }
+
+    fn set_out_stages(&mut self, out_stages: Vec<usize>) {
+        self.out_stages = out_stages;
+    }
+
+    fn parameters(&self) -> f64 {
         let grid = self.image_size as f64 / self.patch_size as f64;
         let positions = if self.use_absolute_embeddings {
             grid * grid
@@ -206,9 +230,9 @@ impl HfSwinConfig {
         blocks + merging + self.embed_dim as f64 * (patch + positions)
     }
 
-    pub(crate) fn write(&self, map: &mut Map<String, Value>) {
+    fn write(&self, map: &mut Map<String, Value>) {
         let mut put = |name: &str, value: Value| map.insert(name.into(), value);
-        put("model_type", json!("swin"));
+        put("model_type", json!(self.model_type()));
         put("image_size", json!(self.image_size));
         put("patch_size", json!(self.patch_size));
         put("num_channels", json!(self.num_channels));

@@ -69,10 +69,7 @@ impl HfConfig {
 impl HfBackboneConfig {
     fn to_value(&self) -> Value {
         let mut map = Map::new();
-        match self {
-            Self::Swin(swin) => swin.write(&mut map),
-            Self::ConvNext(convnext) => convnext.write(&mut map),
-        }
+        self.family().write(&mut map);
         let stages = self.stage_channels().len();
         let stage_name = |stage: &usize| format!("stage{stage}");
         let names = std::iter::once("stem".to_owned()).chain((1..=stages).map(|s| stage_name(&s)));

@@ -151,19 +151,15 @@ fn backbone(config: &HfConfig) -> String {
             .join(", ")
     };
     let channels = list(&config.backbone.stage_channels());
-    let (name, depths, more) = match &config.backbone {
+    let more = match &config.backbone {
         HfBackboneConfig::Swin(swin) => {
             let (heads, window) = (list(&swin.num_heads), swin.window_size);
-            (
-                "Swin",
-                &swin.depths,
-                format!(", heads {heads}, windows {window} x {window}"),
-            )
+            format!(", heads {heads}, windows {window} x {window}")
         }
-        HfBackboneConfig::ConvNext(convnext) => ("ConvNeXt", &convnext.depths, String::new()),
-        other => return format!("{}, channels {channels}", other.model_type()),
+        _ => String::new(),
     };
-    format!("{name}, depths {}, channels {channels}{more}", list(depths))
+    let (title, depths) = (config.backbone.title(), list(config.backbone.depths()));
+    format!("{title}, depths {depths}, channels {channels}{more}")
 }
 
 fn head(config: &HfConfig) -> String {

@@ -1,0 +1,33 @@
+//! What the configurations of all backbone families have in common.
+
+use serde_json::{Map, Value};
+
+/// A backbone family's part of a configuration.
+pub(crate) trait Family {
+    /// Hugging Face's name of the family.
+    fn model_type(&self) -> &'static str;
+
+    /// Its name as its paper writes it.
+    fn title(&self) -> &'static str;
+
+    /// Channels of the image.
+    fn num_channels(&self) -> usize;
+
+    /// Blocks of each stage.
+    fn depths(&self) -> &[usize];
+
+    /// Channels of each stage.
+    fn stage_channels(&self) -> Vec<usize>;
+
+    /// Stages whose maps are returned, from 1, ascending.
+    fn out_stages(&self) -> &[usize];
+
+    /// Chooses the stages whose maps are returned.
+    fn set_out_stages(&mut self, out_stages: Vec<usize>);
+
+    /// Estimates the number of parameters; exact in every term that grows.
+    fn parameters(&self) -> f64;
+
+    /// Writes all fields but those of the stages that are returned.
+    fn write(&self, map: &mut Map<String, Value>);
+}
