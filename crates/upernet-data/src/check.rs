@@ -5,7 +5,6 @@
 //! [`open`](crate::dataset::open) fails because nobody says what the ids mean: it proposes a label map.
 
 mod checked;
-mod histogram;
 mod inspect;
 mod palette;
 mod problem;
@@ -15,7 +14,6 @@ mod tally;
 
 use std::path::Path;
 
-pub use histogram::histogram;
 pub use problem::{Problem, Severity};
 pub use report::{Report, SplitSummary, ValueCount};
 

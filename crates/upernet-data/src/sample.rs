@@ -45,4 +45,13 @@ pub trait SampleSource: Send + Sync {
     /// Returns an error that names the file if it cannot be read, the sizes of photo and mask differ, or
     /// a label is neither a class id nor mapped to one.
     fn read(&self, index: usize) -> Result<Sample, Error>;
+
+    /// Reads the labels of a sample; a source that can leaves its photo alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read); what is wrong with the photo may go unnoticed.
+    fn read_labels(&self, index: usize) -> Result<LabelMap, Error> {
+        Ok(self.read(index)?.labels)
+    }
 }

@@ -27,7 +27,7 @@ impl ClassCounts {
         }
     }
 
-    /// Counts the labels of all samples, on all threads. A thread holds one sample at a time.
+    /// Counts the labels of all samples, on all threads. A thread holds one sample's at a time.
     ///
     /// # Errors
     ///
@@ -37,7 +37,7 @@ impl ClassCounts {
         (0..source.len())
             .into_par_iter()
             .try_fold(empty, |mut counts, index| {
-                let labels = source.read(index)?.labels;
+                let labels = source.read_labels(index)?;
                 counts.add(&labels).map_err(|error| match error {
                     Error::Labels { problem, .. } => Error::Invalid {
                         path: PathBuf::from(source.name(index)),

@@ -45,21 +45,6 @@ impl Split {
     pub fn annotation_path(&self, index: usize) -> &Path {
         self.entries[index].annotation.path()
     }
-
-    /// Reads the labels of a sample without decoding its photo.
-    ///
-    /// # Errors
-    ///
-    /// As [`read`](SampleSource::read), but nothing is known about the photo.
-    ///
-    /// # Panics
-    ///
-    /// Panics if `index` is not below [`len`](SampleSource::len).
-    pub fn read_labels(&self, index: usize) -> Result<LabelMap, Error> {
-        self.entries[index]
-            .annotation
-            .read(&self.mapping, &self.limits)
-    }
 }
 
 impl SampleSource for Split {
@@ -93,5 +78,11 @@ impl SampleSource for Split {
             });
         }
         Ok(Sample { image, labels })
+    }
+
+    fn read_labels(&self, index: usize) -> Result<LabelMap, Error> {
+        self.entries[index]
+            .annotation
+            .read(&self.mapping, &self.limits)
     }
 }
