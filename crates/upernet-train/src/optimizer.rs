@@ -345,3 +345,80 @@ impl ModuleMapper for Update<'_> {
         Param::from_mapped_value(id, value.require_grad(), mapper)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct References {
+        cases: BTreeMap<String, Case>,
+    }
+
+    #[derive(Deserialize)]
+    struct Case {
+        shape: [usize; 2],
+        start: Vec<f64>,
+        steps: Vec<Step>,
+    }
+
+    #[derive(Deserialize)]
+    struct Step {
+        rate: f64,
+        gradient: Vec<f64>,
+        after: Vec<f64>,
+    }
+
+    fn settings(name: &str) -> OptimizerConfig {
+        let (kind, plain) = (name.split('-').next(), name.ends_with("-plain"));
+        OptimizerConfig {
+            kind: if kind == Some("sgd") {
+                OptimizerKind::Sgd
+            } else {
+                OptimizerKind::Adamw
+            },
+            weight_decay: if plain { 0.0 } else { 0.05 },
+            betas: if plain { [0.8, 0.99] } else { [0.9, 0.999] },
+            epsilon: if plain { 1e-3 } else { 1e-8 },
+            momentum: if plain { 0.0 } else { 0.9 },
+            ..OptimizerConfig::default()
+        }
+    }
+
+    /// Steps of torch's optimisers, computed in double precision by `scripts/optimizer_references.py`.
+    #[test]
+    fn steps_are_those_of_torch() {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/optimizers/references.json");
+        let text = fs::read_to_string(path).expect("the references are in the repository");
+        let references: References = serde_json::from_str(&text).expect("they are JSON");
+        assert_eq!(references.cases.len(), 4);
+        let device = Device::flex();
+        for (name, case) in &references.cases {
+            let settings = settings(name);
+            let rule = settings.rule(settings.weight_decay);
+            let tensor = |values: &[f64]| {
+                let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+                Tensor::<2>::from_data(TensorData::new(values, case.shape), &device)
+            };
+            let (mut value, mut state) = (tensor(&case.start), None);
+            for (number, step) in case.steps.iter().enumerate() {
+                let before: Vec<f32> = value.clone().into_data().try_into_vec().expect("f32");
+                (value, state) = rule.step(step.rate, value, tensor(&step.gradient), state);
+                let after: Vec<f32> = value.clone().into_data().try_into_vec().expect("f32");
+                for (index, (found, expected)) in after.iter().zip(&step.after).enumerate() {
+                    // The rounding of a weight, and a thousandth of the way that it went.
+                    let way = (expected - f64::from(before[index])).abs();
+                    let off = (f64::from(*found) - expected).abs();
+                    let bound = 1e-3 * way + 1e-6 * expected.abs().max(1.0);
+                    assert!(
+                        off <= bound,
+                        "{name}, step {number}, {index}: {found} is not {expected}"
+                    );
+                }
+            }
+        }
+    }
+}
