@@ -194,6 +194,9 @@ Example:
         /// Size of the photos
         #[arg(long, value_name = "HEIGHTxWIDTH", default_value = "256x320", value_parser = size)]
         size: [usize; 2],
+        /// Least width of thin things such as poles, as a share of the height [default: 1/56]
+        #[arg(long, value_name = "SHARE")]
+        least_width: Option<f32>,
         /// Seed of the scenes
         #[arg(long, value_name = "NUMBER", default_value_t = 0)]
         seed: u64,

@@ -52,13 +52,18 @@ pub(crate) fn run(verb: &DataVerb, console: Console) -> Result<(), Failure> {
         DataVerb::Synth {
             count,
             size,
+            least_width,
             seed,
             validation,
             out,
             force,
         } => {
+            let scenes = SceneOptions::new(*size)?;
             let options = synth::DatasetOptions {
-                scenes: SceneOptions::new(*size)?,
+                scenes: match least_width {
+                    Some(least_width) => scenes.with_least_width(*least_width)?,
+                    None => scenes,
+                },
                 count: *count as usize,
                 seed: *seed,
                 validation_share: f64::from(*validation),

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Ended, Place, command, mask, photo, pytorchs_mask, run, text, tiny};
+use crate::support::{Ended, Place, command, mask, photo, pytorchs_mask, run, start, text, tiny};
 
 /// The longest that anything here may take to notice that the other side is gone.
 const BOUND: Duration = Duration::from_mins(1);
@@ -102,15 +102,6 @@ fn resuming(folder: &Path, devices: &str) -> Vec<String> {
     ]
     .map(str::to_owned)
     .to_vec()
-}
-
-fn start(arguments: &[String]) -> Child {
-    command()
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
 }
 
 /// Waits until the run has a checkpoint of `step`.
