@@ -16,9 +16,11 @@ pub(super) fn replica(plain: Model, device: &Device) -> Model {
     impl ModuleMapper for Enter<'_> {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             param.map(|value| {
-                // An operand brings its device's way of differentiation with it.
-                let one = Tensor::<D>::ones([1; D], self.device);
-                one * value.to_device(self.device)
+                let value = Tensor::from_inner(value.to_device(self.device));
+                match self.device.gradient_checkpointing_strategy() {
+                    Some(strategy) => value.with_gradient_checkpointing_strategy(strategy),
+                    None => value,
+                }
             })
         }
     }
