@@ -298,7 +298,11 @@ impl TrainingConfig {
         self.model.check()?;
         self.optimizer.check()?;
         self.schedule.check()?;
-        Ok(self.augmentation.check()?)
+        let wrong = |error| Error::DataSetting {
+            section: "augmentation",
+            error,
+        };
+        self.augmentation.check().map_err(wrong)
     }
 }
 

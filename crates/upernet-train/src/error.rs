@@ -41,6 +41,14 @@ pub enum Error {
         /// What is wrong, and what to do.
         problem: String,
     },
+    /// A setting of the dataset's reader or of the augmentation makes no sense.
+    #[error("{section}.{error}")]
+    DataSetting {
+        /// The section of the config file that it is in.
+        section: &'static str,
+        /// The rest of its name, and what is wrong.
+        error: upernet_data::Error,
+    },
     /// The folder of the run does not allow what was asked.
     #[error("{}: {problem}", path.display())]
     Run {
@@ -95,7 +103,7 @@ impl Error {
                 ErrorKind::NotFound
             }
             Self::Io { .. } | Self::Diverged { .. } => ErrorKind::Failed,
-            Self::Setting { .. } | Self::Run { .. } => ErrorKind::Usage,
+            Self::Setting { .. } | Self::DataSetting { .. } | Self::Run { .. } => ErrorKind::Usage,
             Self::Config { .. } | Self::Checkpoint { .. } => ErrorKind::BadData,
             Self::NoCheckpoint { .. } => ErrorKind::NotFound,
             Self::Device { .. } => ErrorKind::DeviceUnavailable,

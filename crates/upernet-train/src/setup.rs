@@ -26,7 +26,7 @@ use upernet_data::{
 
 use crate::{
     Error,
-    config::{DataConfig, ModelConfig, Start, TrainingConfig, ValidationConfig},
+    config::{DataConfig, ModelConfig, ScenesConfig, Start, TrainingConfig, ValidationConfig},
     folder::failed,
 };
 
@@ -57,6 +57,14 @@ impl std::fmt::Debug for Data {
     }
 }
 
+fn scene_options(settings: &ScenesConfig) -> Result<SceneOptions, upernet_data::Error> {
+    let options = SceneOptions::new(settings.size)?;
+    match settings.least_width {
+        Some(least_width) => options.with_least_width(least_width),
+        None => Ok(options),
+    }
+}
+
 /// Opens the dataset, or sets scenes up.
 ///
 /// # Errors
@@ -64,10 +72,10 @@ impl std::fmt::Debug for Data {
 /// Returns an error that names the folder, the split or the setting.
 pub fn data(config: &DataConfig) -> Result<Data, Error> {
     if let Some(scenes) = &config.scenes {
-        let mut options = SceneOptions::new(scenes.size)?;
-        if let Some(least_width) = scenes.least_width {
-            options = options.with_least_width(least_width)?;
-        }
+        let options = scene_options(scenes).map_err(|error| Error::DataSetting {
+            section: "data.scenes",
+            error,
+        })?;
         let train = Scenes::new(scenes.count, options, scenes.seed);
         let unseen = Scenes::new(
             scenes.validation_count,

@@ -142,6 +142,10 @@ impl SampleSource for Subset {
     fn read(&self, index: usize) -> Result<Sample, upernet_data::Error> {
         self.source.read(self.indices[index])
     }
+
+    fn read_labels(&self, index: usize) -> Result<LabelMap, upernet_data::Error> {
+        self.source.read_labels(self.indices[index])
+    }
 }
 
 fn row(

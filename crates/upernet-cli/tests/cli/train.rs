@@ -1,14 +1,8 @@
 //! `train`, `config` and `eval`: whole runs of a toy on synthetic scenes, killed, interrupted, damaged.
 
-use std::{
-    fs,
-    path::Path,
-    process::{Child, Stdio},
-    thread,
-    time::Duration,
-};
+use std::{fs, path::Path, thread, time::Duration};
 
-use crate::support::{command, run, text};
+use crate::support::{run, start, text};
 
 /// Settings of a run that takes a second and saves often.
 const SETTINGS: [&str; 6] = [
@@ -52,15 +46,6 @@ fn resume(folder: &Path) -> Vec<String> {
     ]
     .map(str::to_owned)
     .to_vec()
-}
-
-fn start(arguments: &[String]) -> Child {
-    command()
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
 }
 
 /// Asserts that two runs have the same weights, average and optimiser, bit by bit.
@@ -255,12 +240,23 @@ fn settings_that_make_no_sense_are_refused_before_any_work() {
         "/no/such/model",
     );
     refused(&["model.config.backbone_config.model_type=vgg"], 4, "vgg");
-    refused(&["data.path=/no/such/data"], 2, "data.scenes");
+    refused(&["data.path=/no/such/data"], 3, "/no/such/data");
+    refused(
+        &["data={ path = '/no/such/data', scenes = { count = 9 } }"],
+        2,
+        "data.scenes",
+    );
     refused(
         &["augmentation.random_crop.size=[8, 8]"],
         2,
         "augmentation: ",
     );
+    refused(
+        &["augmentation.random_crop.size=[0, 8]"],
+        2,
+        "augmentation.random_crop.size: ",
+    );
+    refused(&["data.scenes.size=[8, 8]"], 2, "data.scenes.size: ");
     refused(&["validation.size=[8, 8]"], 2, "validation.size: ");
     refused(
         &["validation.slide_crop=[0, 0]"],

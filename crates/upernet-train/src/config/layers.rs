@@ -94,7 +94,7 @@ impl ConfigSource {
     fn table(&self) -> Result<Table, Error> {
         match &self.content {
             Content::Toml(text) => {
-                toml::from_str(text).map_err(|error| self.wrong(&error.to_string()))
+                toml::from_str(text).map_err(|error| self.wrong(&placed(&error, text)))
             }
             Content::Yaml(text) => {
                 serde_saphyr::from_str(text).map_err(|error| self.wrong(&error.to_string()))
@@ -150,7 +150,8 @@ impl ConfigSource {
 
 /// Merges layers, later ones over earlier ones, field by field.
 ///
-/// A list or a number is replaced as a whole; tables are merged. A layer may say `preset = "name"` at its
+/// A list or a number is replaced as a whole; tables are merged. `data.path` and `data.scenes` take each
+/// other's place. A layer may say `preset = "name"` at its
 /// top: that preset then lies below it.
 ///
 /// # Errors
@@ -159,14 +160,7 @@ impl ConfigSource {
 pub fn read(sources: &[ConfigSource]) -> Result<TrainingConfig, Error> {
     let mut merged = Table::new();
     for source in sources {
-        let mut table = source.table()?;
-        if let Some(name) = table.remove("preset") {
-            let Some(name) = name.as_str() else {
-                return Err(source.wrong("preset: name one in quotes"));
-            };
-            merge(&mut merged, ConfigSource::preset(name)?.table()?);
-        }
-        merge(&mut merged, table);
+        lay(&mut merged, source)?;
         // After each layer, so that a message names the one that brought the mistake.
         parse(&merged).map_err(|error| source.wrong(&error.to_string()))?;
     }
@@ -174,8 +168,50 @@ pub fn read(sources: &[ConfigSource]) -> Result<TrainingConfig, Error> {
     parse(&merged).map_err(|error| last.wrong(&error.to_string()))
 }
 
+/// What a parser says, after the line that it says it of.
+fn placed(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!(
+            "line {}: {}",
+            before.matches('\n').count() + 1,
+            error.message()
+        ),
+        None => error.message().to_owned(),
+    }
+}
+
+/// Lays `source` over `below`, and the preset that it names under it. Presets name others, none itself.
+fn lay(below: &mut Table, source: &ConfigSource) -> Result<(), Error> {
+    let mut table = source.table()?;
+    if let Some(name) = table.remove("preset") {
+        let Some(name) = name.as_str() else {
+            return Err(source.wrong("preset: name one in quotes"));
+        };
+        lay(below, &ConfigSource::preset(name)?)?;
+    }
+    leave_one_origin(below, &table);
+    merge(below, table);
+    Ok(())
+}
+
 fn parse(table: &Table) -> Result<TrainingConfig, toml::de::Error> {
     table.clone().try_into()
+}
+
+/// Takes out of `below` the kind of data that `above` has the other kind of.
+fn leave_one_origin(below: &mut Table, above: &Table) {
+    let Some(Value::Table(above)) = above.get("data") else {
+        return;
+    };
+    let Some(Value::Table(below)) = below.get_mut("data") else {
+        return;
+    };
+    for (chosen, other) in [("path", "scenes"), ("scenes", "path")] {
+        if above.contains_key(chosen) && !above.contains_key(other) {
+            below.remove(other);
+        }
+    }
 }
 
 fn merge(below: &mut Table, above: Table) {
@@ -211,6 +247,18 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_takes_the_place_of_scenes_and_scenes_of_a_folder() {
+        let scenes = || ConfigSource::toml("scenes", "[data.scenes]\ncount = 9\nseed = 2\n");
+        let folder = || ConfigSource::set("data.path=streets");
+        let config = read(&[scenes(), folder()]).unwrap();
+        assert_eq!(config.data.scenes, None);
+        assert_eq!(config.data.path, Some("streets".into()));
+        let config = read(&[folder(), scenes(), ConfigSource::set("data.scenes.seed=3")]).unwrap();
+        let scenes = config.data.scenes.unwrap();
+        assert_eq!((scenes.count, scenes.seed, config.data.path), (9, 3, None));
+    }
+
+    #[test]
     fn mistakes_name_their_layer_and_field() {
         let message = |source: ConfigSource| read(&[source]).unwrap_err().to_string();
         let unknown = message(ConfigSource::set("optimizer.lr=1"));
@@ -224,6 +272,9 @@ mod tests {
             "{wrong}"
         );
         assert!(!wrong.contains('\n'), "{wrong}");
+        let no_toml = message(ConfigSource::toml("run.toml", "steps = 1\nmode[opt\n"));
+        assert!(no_toml.starts_with("run.toml: line 2: "), "{no_toml}");
+        assert!(!no_toml.contains(['\n', '|']), "{no_toml}");
         let nothing = message(ConfigSource::set("steps"));
         assert_eq!(nothing, "--set steps: write section.field=value");
     }
