@@ -3,7 +3,7 @@
 use crate::Error;
 
 /// The presets: a name, one line on what it is, and the config file.
-const PRESETS: [(&str, &str, &str); 9] = [
+const PRESETS: [(&str, &str, &str); 8] = [
     (
         "scratch-small",
         "a 3.3 M-parameter ConvNeXt UPerNet from scratch, for street-sized photos on a CPU",
@@ -25,13 +25,8 @@ const PRESETS: [(&str, &str, &str); 9] = [
         include_str!("../presets/demo-larger.toml"),
     ),
     (
-        "demo-longer",
-        "its third part, more of the same, from runs/demo-larger/best",
-        include_str!("../presets/demo-longer.toml"),
-    ),
-    (
         "demo-finish",
-        "its last part, with Lovasz-softmax, from runs/demo-longer/best",
+        "its last part, more of the same, from runs/demo-larger/best",
         include_str!("../presets/demo-finish.toml"),
     ),
     (
