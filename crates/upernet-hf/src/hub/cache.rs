@@ -270,15 +270,16 @@ mod tests {
             .expect("nobody else holds it");
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                // Twice as long as the other is ready to wait without progress.
-                for length in 1..=12 {
+                // Twice as long as the other is ready to wait without progress, in steps that a busy
+                // machine may stretch.
+                for length in 1..=30 {
                     fs::write(&first.incomplete, vec![0; length]).expect("writable");
-                    std::thread::sleep(Duration::from_millis(50));
+                    std::thread::sleep(Duration::from_millis(100));
                 }
                 drop(first);
             });
             cache
-                .lock("tag", Duration::from_millis(300))
+                .lock("tag", Duration::from_millis(1500))
                 .expect("there is progress");
         });
     }
