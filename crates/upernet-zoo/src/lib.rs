@@ -32,7 +32,7 @@ pub use cost::{Cost, cost};
 pub use error::Error;
 pub use load::{key_report, load, load_prepared, load_with};
 pub use parameters::{HubParameter, hub_parameters};
-pub use published::{PublishedModel, published};
+pub use published::{Checked, PublishedModel, published};
 pub use report::{Dialect, KeyReport, Mismatch};
 pub use save::save;
 pub use upernet_hf as hf;

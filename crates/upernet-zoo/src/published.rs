@@ -1,8 +1,8 @@
 //! The UPerNets that openmmlab published on the hub, as data.
 
-/// A published checkpoint and what its publishers say of it.
+/// A published checkpoint, what its publishers say of it, and what was checked here.
 ///
-/// All were trained on ADE20K (150 classes) for 160,000 iterations of batch 16.
+/// All were trained on ADE20K for 160,000 iterations of batch 16.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PublishedModel {
@@ -12,6 +12,10 @@ pub struct PublishedModel {
     pub backbone: &'static str,
     /// Data the backbone was pretrained on, and the side of its images in pixels.
     pub pretraining: &'static str,
+    /// Data the whole network was trained on.
+    pub training_data: &'static str,
+    /// Number of classes.
+    pub num_labels: usize,
     /// Side of a training crop, in pixels.
     pub crop: usize,
     /// Trainable numbers, the auxiliary head included.
@@ -23,6 +27,31 @@ pub struct PublishedModel {
     pub miou: f64,
     /// The same over several scales and flips.
     pub miou_multi_scale: f64,
+    /// Who measured the two scores.
+    pub scored_by: &'static str,
+    /// Licence that the hub's page states.
+    pub licence: &'static str,
+    /// How this project was compared with the reference on this architecture.
+    pub checked: Checked,
+}
+
+/// How this project was compared with the reference on an architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Checked {
+    /// The architecture at full size with random weights: all logits of one image against `transformers`.
+    /// The published weights were not at hand.
+    FullSize,
+}
+
+impl Checked {
+    /// In a few words, for a table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FullSize => "full size, random weights",
+        }
+    }
 }
 
 /// The table of published checkpoints.
@@ -49,6 +78,11 @@ const fn row(
         gmacs,
         miou,
         miou_multi_scale,
+        training_data: "ADE20K",
+        num_labels: 150,
+        scored_by: "mmsegmentation",
+        licence: "MIT",
+        checked: Checked::FullSize,
     }
 }
 
@@ -57,7 +91,7 @@ const IN22K_384: (&str, usize) = ("ImageNet-22K, 384", 512);
 const IN1K: (&str, usize) = ("ImageNet-1K, 224", 512);
 const IN22K_640: (&str, usize) = ("ImageNet-22K, 224", 640);
 
-/// Scores: the model zoo pages of mmsegmentation. Parameters and multiply-adds: `cost`, and equal
+/// Scores: the model zoo pages of mmsegmentation. Licences: the pages of the hub. Checks: `docs/src/parity.md`. Parameters and multiply-adds: `cost`, and equal
 /// counts on PyTorch modules (see `docs/`).
 #[rustfmt::skip]
 const PUBLISHED: [PublishedModel; 9] = [

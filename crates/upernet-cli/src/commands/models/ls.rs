@@ -19,11 +19,16 @@ struct Row {
     id: &'static str,
     backbone: &'static str,
     pretraining: &'static str,
+    training_data: &'static str,
+    num_labels: usize,
     crop: usize,
     parameters: u64,
     gmacs: f64,
     miou: f64,
     miou_multi_scale: f64,
+    scored_by: &'static str,
+    licence: &'static str,
+    checked: &'static str,
 }
 
 pub(super) fn run(json: bool) -> Result<(), Failure> {
@@ -35,25 +40,35 @@ pub(super) fn run(json: bool) -> Result<(), Failure> {
         ("model", Align::Left),
         ("backbone", Align::Left),
         ("pretrained on", Align::Left),
+        ("trained on", Align::Left),
+        ("classes", Align::Right),
         ("crop", Align::Right),
         ("parameters", Align::Right),
         ("GMAC", Align::Right),
         ("mIoU", Align::Right),
         ("multi-scale", Align::Right),
+        ("licence", Align::Left),
+        ("checked here", Align::Left),
     ]);
     for model in published() {
         table.row([
             model.id.to_owned(),
             model.backbone.to_owned(),
             model.pretraining.to_owned(),
+            model.training_data.to_owned(),
+            model.num_labels.to_string(),
             model.crop.to_string(),
             millions(model.parameters),
             format!("{:.1}", model.gmacs),
             format!("{:.2}", model.miou),
             format!("{:.2}", model.miou_multi_scale),
+            model.licence.to_owned(),
+            model.checked.as_str().to_owned(),
         ]);
     }
-    Stdout::default().print(&table.to_string())
+    let sources = "mIoU in percent on the validation split, as mmsegmentation publishes it; licences as the \
+                   hub's pages state them";
+    Stdout::default().print(&format!("{table}{sources}\n"))
 }
 
 impl From<&PublishedModel> for Row {
@@ -62,11 +77,16 @@ impl From<&PublishedModel> for Row {
             id: model.id,
             backbone: model.backbone,
             pretraining: model.pretraining,
+            training_data: model.training_data,
+            num_labels: model.num_labels,
             crop: model.crop,
             parameters: model.parameters,
             gmacs: model.gmacs,
             miou: model.miou,
             miou_multi_scale: model.miou_multi_scale,
+            scored_by: model.scored_by,
+            licence: model.licence,
+            checked: model.checked.as_str(),
         }
     }
 }
