@@ -5,6 +5,7 @@ use upernet::zoo::{PublishedModel, published};
 
 use super::millions;
 use crate::{
+    console::Console,
     failure::Failure,
     output::{Align, Stdout, Table},
 };
@@ -31,7 +32,7 @@ struct Row {
     checked: &'static str,
 }
 
-pub(super) fn run(json: bool) -> Result<(), Failure> {
+pub(super) fn run(json: bool, console: Console) -> Result<(), Failure> {
     if json {
         let models = published().iter().map(Row::from).collect();
         return Stdout::default().print_json(&Document { models });
@@ -66,9 +67,11 @@ pub(super) fn run(json: bool) -> Result<(), Failure> {
             model.checked.as_str().to_owned(),
         ]);
     }
-    let sources = "mIoU in percent on the validation split, as mmsegmentation publishes it; licences as the \
-                   hub's pages state them";
-    Stdout::default().print(&format!("{table}{sources}\n"))
+    console.note(
+        "mIoU in percent on the validation split, as mmsegmentation publishes it; licences as the hub's pages \
+         state them",
+    );
+    Stdout::default().print(&table.to_string())
 }
 
 impl From<&PublishedModel> for Row {
