@@ -67,11 +67,12 @@ pub(super) fn run(json: bool, console: Console) -> Result<(), Failure> {
             model.checked.as_str().to_owned(),
         ]);
     }
+    Stdout::default().print(&table.to_string())?;
     console.note(
         "mIoU in percent on the validation split, as mmsegmentation publishes it; licences as the hub's pages \
          state them",
     );
-    Stdout::default().print(&table.to_string())
+    Ok(())
 }
 
 impl From<&PublishedModel> for Row {
