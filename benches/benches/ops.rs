@@ -13,8 +13,8 @@ use upernet_benches::Bench;
 use upernet_ops::{
     Activation, ConvNextBlockWeights, LayerNormWeights, MlpWeights, Precision, PreparedConv3x3,
     PreparedConvNextBlock, PreparedLinear, PreparedMlp, PreparedUpsampleConv3x3,
-    PreparedWindowAttention, WindowAttentionWeights, adaptive_avg_pools, add_resized, conv3x3,
-    convnext_block, linear, mlp, upsample_conv3x3, window_attention,
+    PreparedWindowAttention, ResponseNormWeights, WindowAttentionWeights, adaptive_avg_pools,
+    add_resized, conv3x3, convnext_block, linear, mlp, upsample_conv3x3, window_attention,
 };
 
 /// Channels and side of the maps of a tiny backbone, finest first.
@@ -139,13 +139,26 @@ fn blocks(ops: &mut Ops<'_>) {
             depthwise: ops.random([channels, 1, 7, 7]),
             depthwise_bias: ops.random([channels]),
             mlp: perceptron,
+            response_norm: None,
         };
-        ops.compare(
-            &format!("convnext_block/{shape}"),
-            |precision| PreparedConvNextBlock::new(block.clone(), precision),
-            |layer| layer.forward(x.clone()),
-            || convnext_block(x.clone(), &block),
-        );
+        let second_version = ConvNextBlockWeights {
+            response_norm: Some(ResponseNormWeights {
+                weight: ops.random([4 * channels]),
+                bias: ops.random([4 * channels]),
+            }),
+            ..block.clone()
+        };
+        for (name, block) in [
+            ("convnext_block", block),
+            ("convnextv2_block", second_version),
+        ] {
+            ops.compare(
+                &format!("{name}/{shape}"),
+                |precision| PreparedConvNextBlock::new(block.clone(), precision),
+                |layer| layer.forward(x.clone()),
+                || convnext_block(x.clone(), &block),
+            );
+        }
         let attention = WindowAttentionWeights {
             norm,
             qkv: ops.random([channels, 3 * channels]),

@@ -90,6 +90,7 @@ impl ConvNextBlock {
                 project,
                 project_bias,
             },
+            response_norm: None,
         }
     }
 }

@@ -1,17 +1,21 @@
-//! A whole ConvNeXt block.
+//! A whole ConvNeXt block, of either version.
 //!
-//! Source: Liu et al., *A ConvNet for the 2020s* (2022), figure 4, <https://arxiv.org/abs/2201.03545>.
+//! Source: Liu et al., *A ConvNet for the 2020s* (2022), figure 4, <https://arxiv.org/abs/2201.03545>;
+//! Woo et al., *ConvNeXt V2* (2023), figure 5, <https://arxiv.org/abs/2301.00808>.
 
 use burn::tensor::{Tensor, module::conv2d, ops::ConvOptions};
 
 use crate::{
-    MlpWeights, Precision,
+    MlpWeights, Precision, ResponseNormWeights,
     bytes::plain_bytes,
     differentiable,
     flex::{self, Map},
-    kernels::{depthwise::DepthwiseWeights, mlp::Mlp},
+    kernels::{
+        depthwise::DepthwiseWeights,
+        mlp::{Mlp, ResponseMlp},
+    },
     linear::assert_channels,
-    mlp,
+    mlp, response_norm,
 };
 
 /// Weights of a [`convnext_block`].
@@ -25,9 +29,11 @@ pub struct ConvNextBlockWeights {
     pub depthwise_bias: Tensor<1>,
     /// Norm and two layers.
     pub mlp: MlpWeights,
+    /// Version 2: the norm between the two layers, of the hidden channels.
+    pub response_norm: Option<ResponseNormWeights>,
 }
 
-/// Computes `x + project(gelu(expand(norm(depthwise(x)))))`.
+/// Computes `x + project(response_norm(gelu(expand(norm(depthwise(x))))))`.
 ///
 /// # Shapes
 ///
@@ -44,7 +50,12 @@ pub fn convnext_block(x: Tensor<4>, weights: &ConvNextBlockWeights) -> Tensor<4>
 /// - `x`, output: `[N, C, H, W]`
 #[must_use]
 pub fn convnext_branch(x: Tensor<4>, weights: &ConvNextBlockWeights) -> Tensor<4> {
-    mlp::branch(depthwise(x, weights), &weights.mlp)
+    let hidden = mlp::hidden(depthwise(x, weights), &weights.mlp);
+    let hidden = match &weights.response_norm {
+        Some(norm) => response_norm(hidden, norm),
+        None => hidden,
+    };
+    mlp::project(hidden, &weights.mlp)
 }
 
 fn depthwise(x: Tensor<4>, weights: &ConvNextBlockWeights) -> Tensor<4> {
@@ -74,6 +85,10 @@ enum Form {
         depthwise: DepthwiseWeights,
         mlp: Mlp,
     },
+    ResponseKernel {
+        depthwise: DepthwiseWeights,
+        mlp: ResponseMlp,
+    },
     Plain(ConvNextBlockWeights),
 }
 
@@ -88,9 +103,16 @@ impl PreparedConvNextBlock {
         let form = if flex::has_kernels(&weights.depthwise.device()) {
             let [_, _, kernel, _] = weights.depthwise.dims();
             let bias = flex::values(weights.depthwise_bias);
-            Form::Kernel {
-                depthwise: DepthwiseWeights::new(kernel, &flex::values(weights.depthwise), bias),
-                mlp: mlp::pack(weights.mlp, precision),
+            let depthwise = DepthwiseWeights::new(kernel, &flex::values(weights.depthwise), bias);
+            match weights.response_norm {
+                None => Form::Kernel {
+                    depthwise,
+                    mlp: mlp::pack(weights.mlp, precision),
+                },
+                Some(norm) => Form::ResponseKernel {
+                    depthwise,
+                    mlp: mlp::pack_with_response(weights.mlp, norm, precision),
+                },
             }
         } else {
             Form::Plain(weights)
@@ -98,7 +120,7 @@ impl PreparedConvNextBlock {
         Self { form }
     }
 
-    /// Computes `x + project(gelu(expand(norm(depthwise(x)))))`.
+    /// Computes what [`convnext_block`] does.
     ///
     /// # Shapes
     ///
@@ -113,6 +135,21 @@ impl PreparedConvNextBlock {
                 mlp.convnext_block(x.values(), x.size(), depthwise, y.values_mut());
                 y.into_tensor()
             }
+            Form::ResponseKernel { depthwise, mlp } => {
+                let x = Map::from_tensor(x);
+                assert_channels(&x, mlp.channels());
+                let [_, height, width, _] = x.dims();
+                let mut hidden = Map::to_fill([1, height, width, mlp.hidden_channels()]);
+                let mut y = Map::to_fill(x.dims());
+                mlp.convnext_block(
+                    x.values(),
+                    x.size(),
+                    depthwise,
+                    hidden.values_mut(),
+                    y.values_mut(),
+                );
+                y.into_tensor()
+            }
             Form::Plain(weights) => convnext_block(x, weights),
         }
     }
@@ -122,9 +159,12 @@ impl PreparedConvNextBlock {
     pub fn bytes(&self) -> usize {
         match &self.form {
             Form::Kernel { depthwise, mlp } => depthwise.bytes() + mlp.bytes(),
+            Form::ResponseKernel { depthwise, mlp } => depthwise.bytes() + mlp.bytes(),
             Form::Plain(weights) => {
                 let depthwise = plain_bytes(&weights.depthwise);
-                depthwise + plain_bytes(&weights.depthwise_bias) + weights.mlp.bytes()
+                let norm = weights.response_norm.as_ref();
+                let norm = norm.map_or(0, ResponseNormWeights::bytes);
+                depthwise + plain_bytes(&weights.depthwise_bias) + weights.mlp.bytes() + norm
             }
         }
     }

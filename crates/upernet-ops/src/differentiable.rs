@@ -12,6 +12,7 @@ mod gelu;
 mod layer_norm;
 mod linear;
 mod resize;
+mod response_norm;
 mod upsample_conv3x3;
 
 pub(crate) use batch_norm::batch_norm;
@@ -22,6 +23,7 @@ pub(crate) use gelu::gelu;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
 pub(crate) use resize::resize_bilinear;
+pub(crate) use response_norm::response_norm;
 pub(crate) use upsample_conv3x3::upsample_conv3x3;
 
 use std::{array, fmt::Debug, sync::Arc};

@@ -32,6 +32,7 @@ pub(crate) mod packed;
 pub(crate) mod pool;
 pub(crate) mod resize;
 pub(crate) mod resize_backward;
+pub(crate) mod response_norm;
 pub(crate) mod rows;
 pub(crate) mod scratch;
 pub(crate) mod simd;

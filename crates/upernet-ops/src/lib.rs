@@ -4,8 +4,8 @@
 //! operations: right on every backend, differentiable, and the oracle of its tests. Where it pays,
 //! there is a kernel for burn's CPU backend beside it (the feature `flex`).
 //!
-//! - On maps: [`conv3x3`], [`upsample_conv3x3`], [`linear`], [`layer_norm`], [`resize_bilinear`],
-//!   [`add_resized`], [`adaptive_avg_pools`], [`space_to_depth`].
+//! - On maps: [`conv3x3`], [`upsample_conv3x3`], [`linear`], [`layer_norm`], [`response_norm`],
+//!   [`resize_bilinear`], [`add_resized`], [`adaptive_avg_pools`], [`space_to_depth`].
 //! - Halves of a block: [`convnext_block`], [`window_attention`], [`mlp`].
 //! - On any tensor: [`gelu`]; and what [`Activation`] names.
 //! - For training: [`batch_norm`], [`cross_entropy`], [`resized_cross_entropy`],
@@ -18,8 +18,8 @@
 //!
 //! Where gradients are wanted on burn's CPU backend, the costly operations are recorded as one step
 //! each, with kernels forward and backward: both 3 x 3 convolutions, [`linear`], [`gelu`],
-//! [`layer_norm`], [`batch_norm`], [`resize_bilinear`], the depthwise convolution of a
-//! [`convnext_block`], and [`resized_cross_entropy`].
+//! [`layer_norm`], [`response_norm`], [`batch_norm`], [`resize_bilinear`], the depthwise convolution
+//! of a [`convnext_block`], and [`resized_cross_entropy`].
 //!
 //! Maps are `[N, C, H, W]`. In memory the kernels keep channels last, so a map from one to the next
 //! is not copied.
@@ -69,6 +69,7 @@ mod pool;
 mod precision;
 pub mod relative_position;
 mod resize;
+mod response_norm;
 mod space_to_depth;
 mod upsample_conv3x3;
 pub mod window;
@@ -90,6 +91,7 @@ pub use mlp::{MlpWeights, PreparedMlp, mlp};
 pub use pool::adaptive_avg_pools;
 pub use precision::Precision;
 pub use resize::{add_resized, resize_bilinear};
+pub use response_norm::{ResponseNormWeights, response_norm};
 pub use space_to_depth::{Border, CellOrder, Patches, space_to_depth};
 pub use upsample_conv3x3::{PreparedUpsampleConv3x3, upsample_conv3x3};
 pub use window_attention::{

@@ -3,10 +3,13 @@
 use burn::tensor::Tensor;
 
 use crate::{
-    Activation, LayerNormWeights, Precision,
+    Activation, LayerNormWeights, Precision, ResponseNormWeights,
     bytes::plain_bytes,
     flex::{self, Map},
-    kernels::mlp::{Mlp, MlpParameters},
+    kernels::{
+        mlp::{Mlp, MlpParameters, ResponseMlp},
+        response_norm::ResponseNorm,
+    },
     layer_norm,
     layer_norm::PackedNorm,
     linear,
@@ -47,10 +50,19 @@ pub fn mlp(x: Tensor<4>, weights: &MlpWeights) -> Tensor<4> {
 }
 
 /// `project(gelu(expand(norm(x))))`.
-pub(crate) fn branch(x: Tensor<4>, weights: &MlpWeights) -> Tensor<4> {
+fn branch(x: Tensor<4>, weights: &MlpWeights) -> Tensor<4> {
+    project(hidden(x, weights), weights)
+}
+
+/// `gelu(expand(norm(x)))`, `[N, hidden, H, W]`.
+pub(crate) fn hidden(x: Tensor<4>, weights: &MlpWeights) -> Tensor<4> {
     let x = layer_norm(x, &weights.norm);
     let bias = Some(weights.expand_bias.clone());
-    let hidden = linear(x, weights.expand.clone(), bias, Activation::Gelu);
+    linear(x, weights.expand.clone(), bias, Activation::Gelu)
+}
+
+/// The second layer.
+pub(crate) fn project(hidden: Tensor<4>, weights: &MlpWeights) -> Tensor<4> {
     let bias = Some(weights.project_bias.clone());
     linear(hidden, weights.project.clone(), bias, Activation::None)
 }
@@ -113,17 +125,40 @@ impl PreparedMlp {
 
 /// The weights as the kernel reads them.
 pub(crate) fn pack(weights: MlpWeights, precision: Precision) -> Mlp {
-    let norm = PackedNorm::new(weights.norm);
-    let mlp = Mlp::new(MlpParameters {
-        norm: norm.as_kernel(),
-        expand: &flex::values(weights.expand),
-        expand_bias: &flex::values(weights.expand_bias),
-        project: &flex::values(weights.project),
-        project_bias: &flex::values(weights.project_bias),
-    });
+    let mlp = with_parameters(weights, Mlp::new);
     if precision.rounds() {
         mlp.into_bf16()
     } else {
         mlp
     }
+}
+
+/// The same for a perceptron with a response norm between its layers.
+pub(crate) fn pack_with_response(
+    weights: MlpWeights,
+    norm: ResponseNormWeights,
+    precision: Precision,
+) -> ResponseMlp {
+    let [weight, bias] = [norm.weight, norm.bias].map(flex::values);
+    let norm = ResponseNorm {
+        weight: &weight,
+        bias: &bias,
+    };
+    let mlp = with_parameters(weights, |parameters| ResponseMlp::new(parameters, norm));
+    if precision.rounds() {
+        mlp.into_bf16()
+    } else {
+        mlp
+    }
+}
+
+fn with_parameters<T>(weights: MlpWeights, build: impl FnOnce(MlpParameters<'_>) -> T) -> T {
+    let norm = PackedNorm::new(weights.norm);
+    build(MlpParameters {
+        norm: norm.as_kernel(),
+        expand: &flex::values(weights.expand),
+        expand_bias: &flex::values(weights.expand_bias),
+        project: &flex::values(weights.project),
+        project_bias: &flex::values(weights.project_bias),
+    })
 }

@@ -3,7 +3,7 @@
 
 use burn::tensor::{Int, Tensor};
 
-use crate::{BatchNormOutput, CrossEntropy, LayerNormWeights};
+use crate::{BatchNormOutput, CrossEntropy, LayerNormWeights, ResponseNormWeights};
 
 pub(crate) fn batch_norm(
     _: &Tensor<4>,
@@ -44,6 +44,10 @@ pub(crate) fn resized_cross_entropy(
     _: &Tensor<3, Int>,
     _: &CrossEntropy,
 ) -> Option<Tensor<1>> {
+    None
+}
+
+pub(crate) fn response_norm(_: &Tensor<4>, _: &ResponseNormWeights) -> Option<Tensor<4>> {
     None
 }
 

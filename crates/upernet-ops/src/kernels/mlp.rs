@@ -6,6 +6,8 @@
 //! large as the map, is ever written to memory. The hidden layer is taken in parts of about as many
 //! channels as the matrix product sums in one go, so that wide networks fit too.
 
+use std::ops::Range;
+
 use rayon::{
     iter::{IndexedParallelIterator, ParallelIterator},
     slice::ParallelSliceMut,
@@ -21,6 +23,10 @@ use super::{
     scratch::with_scratch,
     simd::{self, Simd, WithSimd},
 };
+
+mod response;
+
+pub(crate) use response::ResponseMlp;
 
 /// About how many hidden channels are held at a time.
 const HIDDEN_PART: usize = 512;
@@ -236,45 +242,19 @@ impl WithSimd for Tile<'_> {
         let channels = mlp.channels();
         let (normal, hidden) = scratch.split_at_mut(out.len());
         mlp.normalise(simd, source, out, normal);
-        let mut residual = match source {
+        let residual = match source {
             Source::Output => Residual::Output,
             Source::Depthwise { x, first, .. } => {
                 Residual::Rows(Rows::dense(&x[first * channels..][..out.len()], channels))
             }
         };
-        let mut bias = Some(mlp.project_bias.as_slice());
         let rows = out.len() / channels;
-        for (index, project) in mlp.project.iter().enumerate() {
-            let (start, width) = (index * mlp.part, project.k());
-            let first_panel = start / mlp.expand.panel_width();
-            let panels = width.div_ceil(mlp.expand.panel_width());
+        for part in 0..mlp.project.len() {
+            let width = mlp.part_columns(part).len();
             let hidden = &mut hidden[..rows * width];
-            let activated = Epilogue {
-                bias: Some(&mlp.expand_bias[start..][..width]),
-                residual: Residual::None,
-                activation: Activation::Gelu,
-            };
-            let panels = first_panel..first_panel + panels;
-            let a = Rows::dense(normal, channels);
-            let hidden_rows = RowsMut::dense(hidden, width);
-            matmul_tile(simd, a, &mlp.expand, panels, activated, hidden_rows);
-            let added = Epilogue {
-                bias,
-                residual,
-                activation: Activation::None,
-            };
-            let a = Rows::dense(hidden, width);
-            let panels = 0..project.num_panels();
-            matmul_tile(
-                simd,
-                a,
-                project,
-                panels,
-                added,
-                RowsMut::dense(out, channels),
-            );
-            // The first part brought these in.
-            (bias, residual) = (None, Residual::Output);
+            mlp.expand_part(simd, part, normal, RowsMut::dense(hidden, width));
+            let hidden = Rows::dense(hidden, width);
+            mlp.project_part(simd, part, hidden, residual, RowsMut::dense(out, channels));
         }
     }
 }
@@ -287,6 +267,48 @@ impl Mlp {
             shift,
             epsilon: self.norm_epsilon,
         }
+    }
+
+    /// The columns of the hidden layer in a part.
+    fn part_columns(&self, part: usize) -> Range<usize> {
+        let start = part * self.part;
+        start..start + self.project[part].k()
+    }
+
+    /// Computes a part of the hidden layer, `gelu(W1 normal + b1)`.
+    #[inline(always)]
+    fn expand_part<S: Simd>(&self, simd: S, part: usize, normal: &[f32], hidden: RowsMut<'_>) {
+        let columns = self.part_columns(part);
+        let panel = self.expand.panel_width();
+        let panels = columns.start / panel..columns.end.div_ceil(panel);
+        let activated = Epilogue {
+            bias: Some(&self.expand_bias[columns]),
+            residual: Residual::None,
+            activation: Activation::Gelu,
+        };
+        let normal = Rows::dense(normal, self.channels());
+        matmul_tile(simd, normal, &self.expand, panels, activated, hidden);
+    }
+
+    /// Adds what a part of the hidden layer gives, `W2 hidden`; the first part brings in bias and
+    /// residual.
+    #[inline(always)]
+    fn project_part<S: Simd>(
+        &self,
+        simd: S,
+        part: usize,
+        hidden: Rows<'_>,
+        residual: Residual<'_>,
+        out: RowsMut<'_>,
+    ) {
+        let is_first = part == 0;
+        let added = Epilogue {
+            bias: is_first.then_some(self.project_bias.as_slice()),
+            residual: if is_first { residual } else { Residual::Output },
+            activation: Activation::None,
+        };
+        let project = &self.project[part];
+        matmul_tile(simd, hidden, project, 0..project.num_panels(), added, out);
     }
 
     /// Writes the normalised source of a tile.

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use upernet_ops::{
     ConvNextBlockWeights, LayerNormWeights, MlpWeights, Precision, PreparedConvNextBlock,
-    PreparedMlp, PreparedWindowAttention, WindowAttentionWeights, convnext_block, mlp,
-    window_attention,
+    PreparedMlp, PreparedWindowAttention, ResponseNormWeights, WindowAttentionWeights,
+    convnext_block, mlp, window_attention,
 };
 
 use crate::support::{Case, assert_close, cases};
@@ -36,12 +36,17 @@ proptest! {
     }
 
     #[test]
-    fn convnext_blocks(case in cases(2..40, 9), half_kernel in 0..4_usize) {
+    fn convnext_blocks(case in cases(2..40, 9), half_kernel in 0..4_usize, second_version: bool) {
         let kernel = 2 * half_kernel + 1;
+        let response_norm = second_version.then(|| ResponseNormWeights {
+            weight: case.weight([4 * case.channels]),
+            bias: case.weight([4 * case.channels]),
+        });
         let weights = ConvNextBlockWeights {
             depthwise: case.weight([case.channels, 1, kernel, kernel]),
             depthwise_bias: case.weight([case.channels]),
             mlp: mlp_weights(&case, 4 * case.channels),
+            response_norm,
         };
         let prepared = PreparedConvNextBlock::new(weights.clone(), Precision::F32);
         assert_close(prepared.forward(case.map()), convnext_block(case.map(), &weights), 2e-4)?;

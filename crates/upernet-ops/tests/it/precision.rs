@@ -3,8 +3,9 @@
 use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
 use upernet_ops::{
-    Activation, LayerNormWeights, MlpWeights, Precision, PreparedConv3x3, PreparedLinear,
-    PreparedMlp, PreparedUpsampleConv3x3, PreparedWindowAttention, WindowAttentionWeights,
+    Activation, ConvNextBlockWeights, LayerNormWeights, MlpWeights, Precision, PreparedConv3x3,
+    PreparedConvNextBlock, PreparedLinear, PreparedMlp, PreparedUpsampleConv3x3,
+    PreparedWindowAttention, ResponseNormWeights, WindowAttentionWeights,
 };
 
 use crate::support::{Case, assert_close, cases};
@@ -65,6 +66,29 @@ proptest! {
             project_bias: case.weight([case.channels]),
         };
         both(|precision| PreparedMlp::new(weights.clone(), precision).forward(case.map()))?;
+    }
+
+    #[test]
+    fn convnext_blocks(case in cases(8..40, 9), second_version: bool) {
+        let hidden = 4 * case.channels;
+        let weights = ConvNextBlockWeights {
+            depthwise: case.weight([case.channels, 1, 3, 3]),
+            depthwise_bias: case.weight([case.channels]),
+            mlp: MlpWeights {
+                norm: norm(&case),
+                expand: case.weight([case.channels, hidden]),
+                expand_bias: case.weight([hidden]),
+                project: case.weight([hidden, case.channels]),
+                project_bias: case.weight([case.channels]),
+            },
+            response_norm: second_version.then(|| ResponseNormWeights {
+                weight: case.weight([hidden]),
+                bias: case.weight([hidden]),
+            }),
+        };
+        both(|precision| {
+            PreparedConvNextBlock::new(weights.clone(), precision).forward(case.map())
+        })?;
     }
 
     #[test]

@@ -4,9 +4,9 @@
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use proptest::prelude::*;
 use upernet_ops::{
-    Activation, ConvNextBlockWeights, CrossEntropy, LayerNormWeights, MlpWeights, batch_norm,
-    convnext_block, gelu, label_probabilities, layer_norm, linear, resize_bilinear,
-    resized_cross_entropy,
+    Activation, ConvNextBlockWeights, CrossEntropy, LayerNormWeights, MlpWeights,
+    ResponseNormWeights, batch_norm, convnext_block, gelu, label_probabilities, layer_norm, linear,
+    resize_bilinear, resized_cross_entropy, response_norm,
 };
 
 /// Largest difference beside the largest value, or beside 1 if that is smaller.
@@ -181,7 +181,23 @@ proptest! {
     }
 
     #[test]
-    fn convnext_blocks(dims in dims(), order in order(), half in 0..4_usize) {
+    fn response_norms(dims in dims(), order in order()) {
+        let [_, channels, ..] = dims;
+        let compute = |leaves: &[Tensor<1>]| {
+            let weights = ResponseNormWeights {
+                weight: leaves[1].clone(),
+                bias: leaves[2].clone(),
+            };
+            flat(response_norm(map(&leaves[0], dims, order), &weights))
+        };
+        let lengths = [dims.iter().product(), channels, channels];
+        Step { lengths: &lengths, compute: &compute }.check()?;
+    }
+
+    #[test]
+    fn convnext_blocks(
+        dims in dims(), order in order(), half in 0..4_usize, second_version: bool,
+    ) {
         let ([_, channels, ..], kernel, hidden) = (dims, 2 * half + 1, 5);
         let lengths = [
             dims.iter().product(),
@@ -193,7 +209,10 @@ proptest! {
             hidden,
             hidden * channels,
             channels,
+            hidden,
+            hidden,
         ];
+        let lengths = &lengths[..if second_version { 11 } else { 9 }];
         let compute = |leaves: &[Tensor<1>]| {
             let weights = ConvNextBlockWeights {
                 depthwise: leaves[1].clone().reshape([channels, 1, kernel, kernel]),
@@ -205,10 +224,14 @@ proptest! {
                     project: leaves[7].clone().reshape([hidden, channels]) * 0.2,
                     project_bias: leaves[8].clone(),
                 },
+                response_norm: second_version.then(|| ResponseNormWeights {
+                    weight: leaves[9].clone(),
+                    bias: leaves[10].clone(),
+                }),
             };
             flat(convnext_block(map(&leaves[0], dims, order), &weights))
         };
-        Step { lengths: &lengths, compute: &compute }.check()?;
+        Step { lengths, compute: &compute }.check()?;
     }
 
     /// Labels below 0, at and past the number of classes, and an ignored class among them.
@@ -281,4 +304,25 @@ proptest! {
             prop_assert!((actual - expected).abs() <= 1e-5, "{} instead of {}", actual, expected);
         }
     }
+}
+
+/// A unit that GELU has switched off is 0 in the whole image; the root of its squares has no slope.
+#[test]
+fn a_response_norm_of_a_silent_channel_has_gradients() {
+    let dims = [2, 3, 4, 5];
+    let compute = |leaves: &[Tensor<1>]| {
+        let switches = Tensor::<1>::from_floats([1.0, 0.0, 1.0], &leaves[0].device());
+        let switches = switches.cast(leaves[0].dtype()).reshape([1, 3, 1, 1]);
+        let weights = ResponseNormWeights {
+            weight: leaves[1].clone(),
+            bias: leaves[2].clone(),
+        };
+        let x = map(&leaves[0], dims, Order::ChannelsLast) * switches;
+        flat(response_norm(x, &weights))
+    };
+    let step = Step {
+        lengths: &[2 * 3 * 4 * 5, 3, 3],
+        compute: &compute,
+    };
+    step.check().expect("finite and the same in both forms");
 }

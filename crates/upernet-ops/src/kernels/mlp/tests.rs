@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::kernels::{
     depthwise::tests::Run,
+    response_norm::ResponseNorm,
     test_support::{max_difference, noise},
 };
 
@@ -56,15 +57,58 @@ impl Weights {
 
     /// `x + mlp(source)`, value by value in `f64`.
     fn reference(&self, x: &[f32], source: &[f32]) -> Vec<f32> {
+        self.projected(x, &self.hidden(source))
+    }
+
+    /// The same with a response norm over each image of so many pixels.
+    fn response_reference(
+        &self,
+        x: &[f32],
+        source: &[f32],
+        pixels: usize,
+        norm: ResponseNorm<'_>,
+    ) -> Vec<f32> {
+        let images = x.chunks_exact(pixels * self.channels);
+        let images = images.zip(source.chunks_exact(pixels * self.channels));
+        let image = |(x, source): (&[f32], &[f32])| {
+            let mut hidden = self.hidden(source);
+            let squares = |channel: usize| {
+                hidden
+                    .iter()
+                    .map(move |row: &Vec<f64>| row[channel].powi(2))
+            };
+            let norms: Vec<f64> = (0..norm.weight.len())
+                .map(|channel| squares(channel).sum::<f64>().sqrt())
+                .collect();
+            let mean = norms.iter().sum::<f64>() / norms.len() as f64;
+            for row in &mut hidden {
+                for (channel, value) in row.iter_mut().enumerate() {
+                    let [weight, bias] = [norm.weight, norm.bias].map(|v| f64::from(v[channel]));
+                    *value += weight * *value * norms[channel] / (mean + 1e-6) + bias;
+                }
+            }
+            self.projected(x, &hidden)
+        };
+        images.flat_map(image).collect()
+    }
+
+    /// The hidden layer of each pixel.
+    fn hidden(&self, source: &[f32]) -> Vec<Vec<f64>> {
         let parameters = self.parameters();
-        let pixels = x
-            .chunks_exact(self.channels)
-            .zip(source.chunks_exact(self.channels));
-        let pixel = |(x, source): (&[f32], &[f32])| {
+        let pixel = |source: &[f32]| {
             let normal = normalised(source, parameters.norm);
             let hidden = layer(&normal, parameters.expand, parameters.expand_bias);
-            let hidden: Vec<f64> = hidden.into_iter().map(gelu).collect();
-            let y = layer(&hidden, parameters.project, parameters.project_bias);
+            hidden.into_iter().map(gelu).collect()
+        };
+        source.chunks_exact(self.channels).map(pixel).collect()
+    }
+
+    /// The second layer, added to each pixel.
+    fn projected(&self, x: &[f32], hidden: &[Vec<f64>]) -> Vec<f32> {
+        let parameters = self.parameters();
+        let pixels = x.chunks_exact(self.channels).zip(hidden);
+        let pixel = |(x, hidden): (&[f32], &Vec<f64>)| {
+            let y = layer(hidden, parameters.project, parameters.project_bias);
             x.iter()
                 .zip(y)
                 .map(|(&x, y)| (f64::from(x) + y) as f32)
@@ -151,6 +195,46 @@ proptest! {
         Mlp::new(weights.parameters()).convnext_block(&x, size, &depthwise, &mut out);
         let difference = max_difference(&out, &expected);
         prop_assert!(difference < 1e-4, "{difference:e}");
+
+        let vectors = [4, 5].map(|part| noise(4 * channels, seed ^ part));
+        let norm = ResponseNorm { weight: &vectors[0], bias: &vectors[1] };
+        let expected = weights.response_reference(&x, &source, height * width, norm);
+        let mlp = ResponseMlp::new(weights.parameters(), norm);
+        let mut hidden = vec![f32::NAN; height * width * 4 * channels];
+        out.fill(f32::NAN);
+        mlp.convnext_block(&x, size, &depthwise, &mut hidden, &mut out);
+        let difference = max_difference(&out, &expected);
+        // Channels that are strong beside the others are multiplied by several times one.
+        prop_assert!(difference < 4e-4, "with a response norm {difference:e}");
+    }
+}
+
+/// More than one tile and part, and a last group of pixels that is not full.
+#[test]
+fn a_response_norm_does_not_depend_on_the_number_of_threads() {
+    let (size, channels) = (MapSize::new(2, [13, 29]), 150);
+    let weights = Weights::new(channels, 4 * channels, 3);
+    let vectors = [4, 5].map(|seed| noise(4 * channels, seed));
+    let norm = ResponseNorm {
+        weight: &vectors[0],
+        bias: &vectors[1],
+    };
+    let mlp = ResponseMlp::new(weights.parameters(), norm);
+    let depthwise = DepthwiseWeights::new(3, &noise(9 * channels, 8), noise(channels, 9));
+    let x = noise(size.pixels() * channels, 7);
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let mut hidden = vec![f32::NAN; 13 * 29 * 4 * channels];
+        let mut out = vec![f32::NAN; x.len()];
+        pool.expect("threads can be started")
+            .install(|| mlp.convnext_block(&x, size, &depthwise, &mut hidden, &mut out));
+        out
+    };
+    let alone = on(1);
+    assert!(alone.iter().all(|value| value.is_finite()));
+    for threads in [2, 3, 7] {
+        let difference = max_difference(&on(threads), &alone);
+        assert!(difference == 0.0, "{threads} threads: {difference:e}");
     }
 }
 
@@ -197,4 +281,14 @@ fn rounded_weights_stay_close() {
 fn empty_map_stays_empty() {
     let weights = Weights::new(3, 5, 1);
     Mlp::new(weights.parameters()).add_in_place(&mut []);
+    let vector = noise(5, 2);
+    let norm = ResponseNorm {
+        weight: &vector,
+        bias: &vector,
+    };
+    let depthwise = DepthwiseWeights::new(1, &noise(3, 8), noise(3, 9));
+    for dims in [[0, 4], [4, 0]] {
+        let mlp = ResponseMlp::new(weights.parameters(), norm);
+        mlp.convnext_block(&[], MapSize::new(2, dims), &depthwise, &mut [], &mut []);
+    }
 }
