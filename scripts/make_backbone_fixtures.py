@@ -3,10 +3,12 @@
 
     .venv/bin/python scripts/make_backbone_fixtures.py [OUT]     # default: testdata/backbones
 
-OUT/swin and OUT/convnext each get the folder that `save_pretrained` writes for a classifier of random
-weights (config.json, model.safetensors), and expected.safetensors: `pixel_values`, and `stage1` to
-`stage4`, the maps of `SwinBackbone` or `ConvNextBackbone` loaded from that folder by
-`from_pretrained`, which draws the norms of the maps anew: weight one, bias zero.
+OUT/swin, OUT/convnext and OUT/convnextv2 each get the folder that `save_pretrained` writes for a
+classifier of random weights (config.json, model.safetensors), and expected.safetensors:
+`pixel_values`, and `stage1` to `stage4`, the maps of `SwinBackbone`, `ConvNextBackbone` or
+`ConvNextV2Backbone` loaded from that folder by `from_pretrained`, which draws the norms of the maps
+anew: weight one, bias zero. OUT/dinov3_convnext gets the same for a bare model, since DINOv3 comes
+without a classifier, and its maps have no norms.
 Made with the versions in requirements.txt; every weight is a function of its name.
 """
 
@@ -44,6 +46,17 @@ def main() -> int:
         image_size=32,
         num_labels=3,
     )
+    convnextv2 = transformers.ConvNextV2Config(
+        hidden_sizes=[4, 6, 8, 12],
+        depths=[1, 1, 2, 1],
+        image_size=32,
+        num_labels=3,
+    )
+    dinov3_convnext = transformers.DINOv3ConvNextConfig(
+        hidden_sizes=[4, 6, 8, 12],
+        depths=[1, 1, 2, 1],
+        image_size=32,
+    )
     make(
         out / "swin",
         transformers.SwinForImageClassification(swin),
@@ -53,6 +66,16 @@ def main() -> int:
         out / "convnext",
         transformers.ConvNextForImageClassification(convnext),
         transformers.ConvNextBackbone,
+    )
+    make(
+        out / "convnextv2",
+        transformers.ConvNextV2ForImageClassification(convnextv2),
+        transformers.ConvNextV2Backbone,
+    )
+    make(
+        out / "dinov3_convnext",
+        transformers.DINOv3ConvNextModel(dinov3_convnext),
+        transformers.DINOv3ConvNextBackbone,
     )
     return 0
 

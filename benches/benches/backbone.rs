@@ -1,4 +1,4 @@
-//! The two backbones at the size of their smallest published checkpoints. Fresh weights.
+//! The backbones at the size of their smallest published checkpoints. Fresh weights.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use criterion::{
@@ -6,7 +6,7 @@ use criterion::{
 };
 use upernet::nn::Backbone;
 use upernet_benches::Bench;
-use upernet_convnext::ConvNextConfig;
+use upernet_convnext::{BranchScale, ConvNextConfig};
 use upernet_swin::SwinConfig;
 
 const SIZE: [usize; 2] = [512, 512];
@@ -17,6 +17,10 @@ fn backbones(criterion: &mut Criterion) {
     group.sample_size(10);
     let convnext = ConvNextConfig::new().init(&bench.device);
     time(&mut group, &bench, "convnext-tiny", &convnext);
+    let convnextv2 = ConvNextConfig::new()
+        .with_branch_scale(BranchScale::ResponseNorm)
+        .init(&bench.device);
+    time(&mut group, &bench, "convnextv2-tiny", &convnextv2);
     let swin = SwinConfig::new().init(&bench.device);
     time(&mut group, &bench, "swin-tiny", &swin);
     group.finish();

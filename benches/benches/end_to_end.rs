@@ -5,7 +5,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use upernet::{
-    hf::config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfSwinConfig},
+    hf::config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfSwinConfig},
     zoo,
 };
 use upernet_benches::Bench;
@@ -13,11 +13,15 @@ use upernet_ops::Precision;
 
 const SIZE: [usize; 2] = [512, 512];
 
-fn backbones() -> [(&'static str, HfBackboneConfig); 2] {
+fn backbones() -> [(&'static str, HfBackboneConfig); 3] {
     let out_stages = vec![1, 2, 3, 4];
     let convnext = HfConvNextConfig {
         out_stages: out_stages.clone(),
         ..HfConvNextConfig::default()
+    };
+    let convnextv2 = HfConvNextV2Config {
+        out_stages: out_stages.clone(),
+        ..HfConvNextV2Config::default()
     };
     let swin = HfSwinConfig {
         out_stages,
@@ -25,6 +29,7 @@ fn backbones() -> [(&'static str, HfBackboneConfig); 2] {
     };
     [
         ("convnext-tiny", HfBackboneConfig::ConvNext(convnext)),
+        ("convnextv2-tiny", HfBackboneConfig::ConvNextV2(convnextv2)),
         ("swin-tiny", HfBackboneConfig::Swin(swin)),
     ]
 }

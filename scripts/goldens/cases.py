@@ -6,6 +6,7 @@ from typing import Callable
 from transformers import (
     ConvNextConfig,
     ConvNextV2Config,
+    DINOv3ConvNextConfig,
     PretrainedConfig,
     ResNetConfig,
     SwinConfig,
@@ -109,6 +110,10 @@ SMALL: dict[str, Callable[[], Case]] = {
     "swin": lambda: case(swin(16, (2, 1, 2, 1), (2, 2, 4, 4)), (97, 131), **WIDE),
     "convnext": lambda: case(convnext(), (69, 93), debug=True, **WIDE),
     "convnextv2": lambda: case(convnext(config_class=ConvNextV2Config), (69, 93), **WIDE),
+    # Every norm reads this eps, where those of the other ConvNeXts have one that is fixed.
+    "dinov3-convnext": lambda: case(
+        convnext(config_class=DINOv3ConvNextConfig, layer_norm_eps=1e-3), (69, 93), **WIDE
+    ),
     "swinv2": lambda: case(swinv2(depths=(2, 1, 2, 1), image_size=224), (69, 93)),
     "resnet": lambda: case(resnet(), (69, 93)),
     # The image is smaller than one window in every stage (5 x 6 patches, window 7, shift 3).
@@ -144,6 +149,7 @@ SMALL: dict[str, Callable[[], Case]] = {
 }
 
 NARROW = dict(hidden_sizes=(8, 12, 16, 24))
+NARROWER = dict(hidden_sizes=(4, 6, 10, 14))
 
 
 def trimmed(backbone, size, **more) -> Case:
@@ -183,8 +189,9 @@ TRIMMED: dict[str, Callable[[], Case]] = {
         auxiliary_num_convs=0,
         auxiliary_channels=24,
     ),
-    "convnextv2": lambda: trimmed(
-        convnext(**NARROW, config_class=ConvNextV2Config), (33, 35), config_only=True
+    "convnextv2": lambda: trimmed(convnext(**NARROWER, config_class=ConvNextV2Config), (34, 67)),
+    "dinov3-convnext": lambda: trimmed(
+        convnext(**NARROWER, config_class=DINOv3ConvNextConfig, layer_norm_eps=1e-3), (67, 35)
     ),
     "swinv2": lambda: trimmed(swinv2(4), (33, 35), config_only=True),
     "resnet": lambda: trimmed(resnet(8, **NARROW), (33, 35), config_only=True),
@@ -216,6 +223,12 @@ FULL: dict[str, Callable[[], Case]] = {
     "full-convnext-large": _full(lambda: convnext((192, 384, 768, 1536), (3, 3, 27, 3)), 768, 640),
     "full-convnext-xlarge": _full(
         lambda: convnext((256, 512, 1024, 2048), (3, 3, 27, 3)), 1024, 640
+    ),
+    "full-convnextv2-tiny": _full(
+        lambda: convnext((96, 192, 384, 768), (3, 3, 9, 3), config_class=ConvNextV2Config), 384
+    ),
+    "full-dinov3-convnext-tiny": _full(
+        lambda: convnext((96, 192, 384, 768), (3, 3, 9, 3), config_class=DINOv3ConvNextConfig), 384
     ),
     "full-resnet-50": _full(lambda: resnet(64, (256, 512, 1024, 2048), (3, 4, 6, 3)), 1024),
 }

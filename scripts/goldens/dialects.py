@@ -40,13 +40,17 @@ CANONICAL_TO_V5 = [
         (r"(\.blocks\.\d+)\.output\.dense\.", r"\1.mlp.fc2."),
     ]
 ]
+# DINOv3's ConvNeXt in memory, and as transformers 5 saves it.
+DINOV3_MEMORY, DINOV3_SAVED = "backbone.model.stages.", "backbone.stages."
 # transformers 5 builds a final norm that the backbone never uses.
 UNUSED = re.compile(r"^backbone\.swin\.layernorm\.")
 
 
 def canonical_key(key: str, is_swin: bool) -> str:
     """The canonical name of a key of the installed library."""
-    return _renamed(key, V5_TO_CANONICAL) if is_swin else key
+    if is_swin:
+        return _renamed(key, V5_TO_CANONICAL)
+    return key.replace(DINOV3_MEMORY, DINOV3_SAVED)
 
 
 def _renamed(key, rules):
@@ -89,6 +93,8 @@ def v5_saved_state(canonical, config):
 def v5_memory_state(canonical, config):
     """What `state_dict()` returns in transformers 5."""
     state = v5_saved_state(canonical, config)
+    if config.backbone_config.model_type == "dinov3_convnext":
+        return {key.replace(DINOV3_SAVED, DINOV3_MEMORY): value for key, value in state.items()}
     if config.backbone_config.model_type != "swin":
         return state
     return {

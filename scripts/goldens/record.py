@@ -79,6 +79,14 @@ GRADIENTS = {
         "backbone.encoder.stages.2.layers.1.dwconv.weight",
         "backbone.hidden_states_norms.stage4.bias",
     ],
+    "dinov3_convnext": [
+        "backbone.stages.0.downsample_layers.0.weight",
+        "backbone.stages.0.downsample_layers.1.bias",
+        "backbone.stages.0.layers.0.gamma",
+        "backbone.stages.1.downsample_layers.0.weight",
+        "backbone.stages.2.layers.1.depthwise_conv.weight",
+        "backbone.stages.3.layers.0.pointwise_conv2.weight",
+    ],
     "resnet": [
         "backbone.embedder.embedder.convolution.weight",
         "backbone.embedder.embedder.normalization.weight",

@@ -48,7 +48,7 @@ def fill(seed: str, key: str, tensor: torch.Tensor) -> torch.Tensor:
         return 0.5 + torch.rand(tensor.shape, generator=source)
     if leaf == "relative_position_bias_table":
         return normal(0.7)
-    if leaf == "layer_scale_parameter":
+    if leaf in ("layer_scale_parameter", "gamma"):
         return 0.6 + normal(0.2)
     if leaf == "position_embeddings":
         return normal(0.3)

@@ -1,4 +1,5 @@
-//! The whole backbone. Paper: table 9. Upstream: `ConvNextBackbone`.
+//! The whole backbone. Paper: table 9. Upstream: `ConvNextBackbone`, `ConvNextV2Backbone`,
+//! `DINOv3ConvNextBackbone`.
 
 use burn::{
     module::Module,
@@ -10,8 +11,11 @@ use upernet_nn::{
 };
 
 use crate::{
-    ConvNextConfig, LAYER_NORM_EPS, PreparedConvNext, block::ConvNextBlock, downsample::Downsample,
-    prepared::PreparedStage, stem::Stem,
+    ConvNextConfig, OutputNorm, PreparedConvNext,
+    block::ConvNextBlock,
+    downsample::Downsample,
+    prepared::{PreparedOutput, PreparedStage},
+    stem::Stem,
 };
 
 /// ConvNeXt with one feature map per requested stage.
@@ -40,7 +44,7 @@ use crate::{
 pub struct ConvNext {
     stem: Stem,
     stages: Vec<ConvNextStage>,
-    /// One norm per returned stage, in the order of `out_stages`.
+    /// One norm per returned stage, in the order of `out_stages`, or none at all.
     hidden_states_norms: Vec<LayerNorm2d>,
     #[module(skip)]
     config: ConvNextConfig,
@@ -74,13 +78,17 @@ impl ConvNextConfig {
                     .map(|&rate| ConvNextBlock::new(self, stage, rate, device))
                     .collect(),
             });
-        let norms = self.out_stages.iter().map(|&stage| {
-            LayerNorm2dConfig::new(self.hidden_sizes[stage], LAYER_NORM_EPS).init(device)
-        });
+        let norm = |&stage: &usize| {
+            LayerNorm2dConfig::new(self.hidden_sizes[stage], self.layer_norm_eps).init(device)
+        };
+        let hidden_states_norms = match self.output_norm {
+            OutputNorm::EachMap => self.out_stages.iter().map(norm).collect(),
+            OutputNorm::Unnormalised => Vec::new(),
+        };
         ConvNext {
             stem: Stem::new(self, device),
             stages: stages.collect(),
-            hidden_states_norms: norms.collect(),
+            hidden_states_norms,
             config: self.clone(),
         }
     }
@@ -134,14 +142,17 @@ impl ConvNext {
         let mut norms = hidden_states_norms.into_iter();
         let stages = stages.into_iter().take(last + 1).enumerate();
         let stages = stages.map(|(index, stage)| {
-            let returned = config.out_stages.contains(&index);
-            let norm = if returned { norms.next() } else { None };
+            let is_returned = config.out_stages.contains(&index);
+            let output = is_returned.then(|| match norms.next() {
+                Some(norm) => PreparedOutput::Normalised(norm.prepare()),
+                None => PreparedOutput::AsItIs,
+            });
             let downsample = stage.downsampling_layer;
             let blocks = stage.layers.into_iter();
             PreparedStage {
                 downsample: downsample.map(|layer| layer.prepare(precision)),
                 blocks: blocks.map(|block| block.prepare(precision)).collect(),
-                norm: norm.map(LayerNorm2d::prepare),
+                output,
             }
         });
         PreparedConvNext {
@@ -170,12 +181,16 @@ impl Backbone for ConvNext {
 
     fn forward(&self, pixel_values: Tensor<4>) -> FeaturePyramid {
         let mut x = self.stem.forward(pixel_values);
-        let mut features = Vec::with_capacity(self.hidden_states_norms.len());
+        let out_stages = &self.config.out_stages;
+        let mut features = Vec::with_capacity(out_stages.len());
         for (index, stage) in self.stages.iter().enumerate() {
             x = stage.forward(x);
-            if self.config.out_stages.get(features.len()) == Some(&index) {
-                features.push(self.hidden_states_norms[features.len()].forward(x.clone()));
-                if features.len() == self.hidden_states_norms.len() {
+            if out_stages.get(features.len()) == Some(&index) {
+                features.push(match self.hidden_states_norms.get(features.len()) {
+                    Some(norm) => norm.forward(x.clone()),
+                    None => x.clone(),
+                });
+                if features.len() == out_stages.len() {
                     break;
                 }
             }
@@ -195,7 +210,11 @@ impl Backbone for ConvNext {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Distribution;
+    use upernet_nn::initializer;
+
     use super::*;
+    use crate::BranchScale;
 
     fn tiny() -> ConvNextConfig {
         ConvNextConfig::new()
@@ -222,14 +241,38 @@ mod tests {
     }
 
     #[test]
-    fn layer_scale_is_absent_when_its_initial_value_is_not_positive() {
+    fn each_choice_has_its_parameters() {
         let device = Device::flex();
-        let with = tiny().init(&device).num_params();
-        let without = tiny()
-            .with_layer_scale_init_value(0.0)
-            .init(&device)
-            .num_params();
-        assert_eq!(with - without, 4 + 8 + 2 * 12 + 16);
+        let count = |config: &ConvNextConfig| config.init(&device).num_params();
+        let scaled = |scale| count(&tiny().with_branch_scale(scale));
+        // One channel of each block: a factor, or weight and bias of four hidden channels.
+        let (unscaled, channels) = (scaled(BranchScale::Unscaled), 4 + 8 + 2 * 12 + 16);
+        assert_eq!(scaled(BranchScale::LayerScale(1e-6)), unscaled + channels);
+        assert_eq!(scaled(BranchScale::LayerScale(0.0)), unscaled + channels);
+        assert_eq!(scaled(BranchScale::ResponseNorm), unscaled + 8 * channels);
+
+        let raw = count(&tiny().with_output_norm(OutputNorm::Unnormalised));
+        assert_eq!(count(&tiny()), raw + 2 * (4 + 8 + 12 + 16));
+    }
+
+    #[test]
+    fn raw_maps_are_what_the_norms_read() {
+        let device = Device::flex();
+        let normalised = tiny().init(&device);
+        initializer::draw_all(&normalised);
+        let raw = ConvNext {
+            hidden_states_norms: Vec::new(),
+            ..normalised.clone()
+        };
+        let image = Tensor::random([1, 3, 40, 36], Distribution::Default, &device);
+        let maps = raw.forward(image.clone()).into_maps();
+        let expected = normalised.forward(image).into_maps();
+        assert_eq!([maps.len(), expected.len()], [4, 4]);
+        let norms = &normalised.hidden_states_norms;
+        for ((map, norm), expected) in maps.into_iter().zip(norms).zip(expected) {
+            let map = norm.forward(map).into_data();
+            map.assert_eq(&expected.into_data(), true);
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! One ConvNeXt block. Paper: figure 4. Upstream: `ConvNextLayer`.
+//! One ConvNeXt block. Paper: figure 4; of version 2, figure 5. Upstream: `ConvNextLayer`,
+//! `ConvNextV2Layer`, `DINOv3ConvNextLayer`.
 //!
 //! Of the paper's two equal forms this is the one with channels last and linear layers, as the
 //! authors' own code runs it: a linear layer is faster than a 1 x 1 convolution.
@@ -14,14 +15,17 @@ use burn::{
 use upernet_nn::{DropPath, DropPathConfig, Precision, initializer, layer_norm_weights};
 use upernet_ops::{ConvNextBlockWeights, MlpWeights, PreparedConvNextBlock, convnext_branch};
 
-use crate::{ConvNextConfig, LAYER_NORM_EPS};
+use crate::{BranchScale, ConvNextConfig, response_norm::ResponseNorm};
 
 /// Depthwise 7 x 7 convolution, norm, and an inverted bottleneck of two linear layers; residual.
 #[derive(Module, Debug)]
 pub(crate) struct ConvNextBlock {
     dwconv: Conv2d,
     layernorm: LayerNorm,
+    layer_norm_eps: f64,
     pwconv1: Linear,
+    /// Of the `4 * C` channels between the two layers.
+    grn: Option<ResponseNorm>,
     pwconv2: Linear,
     /// Scale of the branch per channel, `[C]`.
     layer_scale_parameter: Option<Param<Tensor<1>>>,
@@ -41,18 +45,24 @@ impl ConvNextBlock {
         let dwconv = Conv2dConfig::new([channels, channels], [7, 7])
             .with_padding(PaddingConfig2d::Explicit(3, 3, 3, 3))
             .with_groups(channels);
-        let scale = Initializer::Constant {
-            value: config.layer_scale_init_value,
+        let (grn, layer_scale_parameter) = match config.branch_scale {
+            BranchScale::LayerScale(value) => {
+                let scale = Initializer::Constant { value };
+                (None, Some(scale.init([channels], device)))
+            }
+            BranchScale::ResponseNorm => (Some(ResponseNorm::new(4 * channels, device)), None),
+            BranchScale::Unscaled => (None, None),
         };
         Self {
             dwconv: initializer::conv2d(&dwconv, std, device),
             layernorm: LayerNormConfig::new(channels)
-                .with_epsilon(LAYER_NORM_EPS)
+                .with_epsilon(config.layer_norm_eps)
                 .init(device),
+            layer_norm_eps: config.layer_norm_eps,
             pwconv1: initializer::linear(&LinearConfig::new(channels, 4 * channels), std, device),
+            grn,
             pwconv2: initializer::linear(&LinearConfig::new(4 * channels, channels), std, device),
-            layer_scale_parameter: (config.layer_scale_init_value > 0.0)
-                .then(|| scale.init([channels], device)),
+            layer_scale_parameter,
             drop_path: DropPathConfig::new(drop_path).init(),
         }
     }
@@ -84,13 +94,40 @@ impl ConvNextBlock {
             depthwise: self.dwconv.weight.val(),
             depthwise_bias: bias(&self.dwconv.bias),
             mlp: MlpWeights {
-                norm: layer_norm_weights(self.layernorm.clone(), LAYER_NORM_EPS),
+                norm: layer_norm_weights(self.layernorm.clone(), self.layer_norm_eps),
                 expand: self.pwconv1.weight.val(),
                 expand_bias: bias(&self.pwconv1.bias),
                 project,
                 project_bias,
             },
-            response_norm: None,
+            response_norm: self.grn.as_ref().map(ResponseNorm::weights),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Distribution, Tolerance};
+
+    use super::*;
+
+    #[test]
+    fn a_fresh_response_norm_changes_nothing() {
+        let device = Device::flex();
+        let config = ConvNextConfig::new()
+            .with_hidden_sizes(vec![6])
+            .with_depths(vec![1])
+            .with_branch_scale(BranchScale::ResponseNorm)
+            .with_initializer_range(0.3);
+        let with = ConvNextBlock::new(&config, 0, 0.0, &device);
+        initializer::draw_all(&with);
+        let without = ConvNextBlock {
+            grn: None,
+            ..with.clone()
+        };
+        let x = Tensor::random([2, 6, 5, 7], Distribution::Default, &device);
+        let actual = with.forward(x.clone()).into_data();
+        let expected = without.forward(x).into_data();
+        actual.assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-6));
     }
 }

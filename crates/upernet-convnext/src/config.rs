@@ -22,15 +22,49 @@ pub struct ConvNextConfig {
     /// Drop path rate of the last block; earlier blocks have linearly less.
     #[config(default = 0.0)]
     pub drop_path_rate: f64,
-    /// Initial scale of each block's branch; zero or less builds blocks without layer scale.
+    /// What weighs the channels of each block's branch.
+    #[config(default = "BranchScale::LayerScale(1e-6)")]
+    pub branch_scale: BranchScale,
+    /// Whether returned maps are normalised.
+    #[config(default = "OutputNorm::EachMap")]
+    pub output_norm: OutputNorm,
+    /// Epsilon of every norm.
     #[config(default = 1e-6)]
-    pub layer_scale_init_value: f64,
+    pub layer_norm_eps: f64,
     /// Standard deviation of the initial weights.
     #[config(default = 0.02)]
     pub initializer_range: f64,
     /// Stages whose maps are returned, counted from 0, in increasing order.
     #[config(default = "vec![0, 1, 2, 3]")]
     pub out_stages: Vec<usize>,
+}
+
+/// What weighs the channels of a block's branch.
+#[derive(Config, Debug, Copy, PartialEq)]
+#[expect(
+    clippy::expl_impl_clone_on_copy,
+    reason = "burn's `Config` derive writes the `Clone`"
+)]
+pub enum BranchScale {
+    /// A learned factor for each channel at the branch's end, with this initial value; ConvNeXt.
+    LayerScale(f64),
+    /// A global response norm between the two layers, which starts as no change; ConvNeXt V2.
+    ResponseNorm,
+    /// Nothing.
+    Unscaled,
+}
+
+/// Whether returned maps are normalised.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::expl_impl_clone_on_copy,
+    reason = "burn's `Config` derive writes the `Clone`"
+)]
+pub enum OutputNorm {
+    /// Every returned map has a norm of its own; ConvNeXt and ConvNeXt V2.
+    EachMap,
+    /// Maps are returned as the stages leave them; DINOv3's ConvNeXt.
+    Unnormalised,
 }
 
 impl ConvNextConfig {

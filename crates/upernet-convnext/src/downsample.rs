@@ -10,7 +10,7 @@ use burn::{
 use upernet_nn::{LayerNorm2d, LayerNorm2dConfig, Precision, initializer};
 
 use crate::{
-    ConvNextConfig, LAYER_NORM_EPS,
+    ConvNextConfig,
     prepared::{PatchProjection, PreparedDownsample},
 };
 
@@ -26,7 +26,7 @@ impl Downsample {
         let channels = [config.hidden_sizes[stage - 1], config.hidden_sizes[stage]];
         let conv = Conv2dConfig::new(channels, [2, 2]).with_stride([2, 2]);
         Self {
-            norm: LayerNorm2dConfig::new(channels[0], LAYER_NORM_EPS).init(device),
+            norm: LayerNorm2dConfig::new(channels[0], config.layer_norm_eps).init(device),
             conv: initializer::conv2d(&conv, config.initializer_range, device),
         }
     }

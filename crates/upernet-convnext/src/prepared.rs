@@ -9,7 +9,8 @@ use upernet_ops::{
 
 /// A [`ConvNext`](crate::ConvNext) made ready for inference.
 ///
-/// Layer scale is folded into the second layer of each block, and each block is one operation.
+/// Layer scale and the response norm's bias are folded into the second layer of each block, and each
+/// block is one operation.
 #[derive(Debug)]
 pub struct PreparedConvNext {
     pub(crate) stem: PreparedStem,
@@ -29,8 +30,21 @@ pub(crate) struct PreparedStem {
 pub(crate) struct PreparedStage {
     pub(crate) downsample: Option<PreparedDownsample>,
     pub(crate) blocks: Vec<PreparedConvNextBlock>,
-    /// Of the returned map, if this stage's is one.
-    pub(crate) norm: Option<PreparedLayerNorm>,
+    /// What becomes of this stage's map, if it is returned.
+    pub(crate) output: Option<PreparedOutput>,
+}
+
+/// How a stage's map is returned.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a network has few, and they are not moved about"
+)]
+pub(crate) enum PreparedOutput {
+    /// Through a norm of its own.
+    Normalised(PreparedLayerNorm),
+    /// As the next stage reads it.
+    AsItIs,
 }
 
 /// Norm, then a convolution that halves the map.
@@ -57,8 +71,8 @@ impl PreparedBackbone for PreparedConvNext {
                 x = downsample.patches.forward(downsample.norm.forward(x));
             }
             x = stage.blocks.iter().fold(x, |x, block| block.forward(x));
-            if let Some(norm) = &stage.norm {
-                features.push(norm.forward(x.clone()));
+            if let Some(output) = &stage.output {
+                features.push(output.forward(x.clone()));
             }
         }
         FeaturePyramid::new(features)
@@ -76,8 +90,24 @@ impl PreparedStage {
             downsample.norm.bytes() + downsample.patches.projection.bytes()
         });
         let blocks = self.blocks.iter().map(PreparedConvNextBlock::bytes);
-        let norm = self.norm.as_ref().map_or(0, PreparedLayerNorm::bytes);
-        downsample + blocks.sum::<usize>() + norm
+        let output = self.output.as_ref().map_or(0, PreparedOutput::bytes);
+        downsample + blocks.sum::<usize>() + output
+    }
+}
+
+impl PreparedOutput {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Normalised(norm) => norm.forward(x),
+            Self::AsItIs => x,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Normalised(norm) => norm.bytes(),
+            Self::AsItIs => 0,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use burn::{
 use upernet_nn::{LayerNorm2d, LayerNorm2dConfig, Precision, initializer};
 
 use crate::{
-    ConvNextConfig, LAYER_NORM_EPS,
+    ConvNextConfig,
     prepared::{PatchProjection, PreparedStem},
 };
 
@@ -28,7 +28,7 @@ impl Stem {
                 .with_stride([config.patch_size; 2]);
         Self {
             patch_embeddings: initializer::conv2d(&convolution, config.initializer_range, device),
-            layernorm: LayerNorm2dConfig::new(channels, LAYER_NORM_EPS).init(device),
+            layernorm: LayerNorm2dConfig::new(channels, config.layer_norm_eps).init(device),
         }
     }
 

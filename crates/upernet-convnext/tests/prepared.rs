@@ -5,7 +5,7 @@ use burn::{
     tensor::{Device, Distribution, Tensor, Tolerance},
 };
 use rstest::rstest;
-use upernet_convnext::{ConvNext, ConvNextConfig};
+use upernet_convnext::{BranchScale, ConvNext, ConvNextConfig, OutputNorm};
 use upernet_nn::{Backbone, Precision};
 
 fn tiny() -> ConvNextConfig {
@@ -29,7 +29,13 @@ fn random(config: &ConvNextConfig, device: &Device) -> ConvNext {
 #[case::all_stages(tiny(), [2, 3, 97, 131])]
 #[case::some_stages(tiny().with_out_stages(vec![0, 2]), [1, 3, 60, 44])]
 #[case::one_cell_at_the_end(tiny(), [3, 3, 32, 40])]
-#[case::no_layer_scale(tiny().with_layer_scale_init_value(0.0), [1, 3, 64, 64])]
+#[case::unscaled(tiny().with_branch_scale(BranchScale::Unscaled), [1, 3, 64, 64])]
+#[case::second_version(tiny().with_branch_scale(BranchScale::ResponseNorm), [2, 3, 70, 57])]
+#[case::raw_maps(tiny().with_output_norm(OutputNorm::Unnormalised), [2, 3, 97, 131])]
+#[case::some_raw_maps(
+    tiny().with_output_norm(OutputNorm::Unnormalised).with_out_stages(vec![1, 2]), [1, 3, 60, 44]
+)]
+#[case::other_epsilon(tiny().with_layer_norm_eps(0.1), [1, 3, 60, 44])]
 #[case::other_patches(tiny().with_patch_size(3), [1, 3, 50, 41])]
 fn preparing_changes_nothing_but_rounding(
     #[case] config: ConvNextConfig,

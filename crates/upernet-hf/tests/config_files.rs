@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use upernet_hf::{
     ErrorKind,
-    config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfSwinConfig},
+    config::{
+        HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfDinov3ConvNextConfig,
+        HfSwinConfig,
+    },
     processor::HfProcessorConfig,
 };
 
@@ -136,24 +139,19 @@ fn what_is_written_reads_back_exactly() {
 #[test]
 fn absent_fields_have_hugging_faces_defaults() {
     let three_maps = r#""out_indices": [1, 2, 3, 4]"#;
-    for family in ["swin", "convnext"] {
+    for expected in [
+        HfBackboneConfig::Swin(HfSwinConfig::default()),
+        HfBackboneConfig::ConvNext(HfConvNextConfig::default()),
+        HfBackboneConfig::ConvNextV2(HfConvNextV2Config::default()),
+        HfBackboneConfig::Dinov3ConvNext(HfDinov3ConvNextConfig::default()),
+    ] {
+        let family = expected.model_type();
         let backbone = format!(r#"{{"model_type": "{family}", {three_maps}}}"#);
         let text = format!(r#"{{"model_type": "upernet", "backbone_config": {backbone}}}"#);
         let config = HfConfig::from_json(text.as_bytes()).expect("it is well formed");
-        let out_stages = vec![1, 2, 3, 4];
-        let expected = HfConfig::new(match family {
-            "swin" => HfBackboneConfig::Swin(HfSwinConfig {
-                out_stages,
-                ..HfSwinConfig::default()
-            }),
-            _ => HfBackboneConfig::ConvNext(HfConvNextConfig {
-                out_stages,
-                ..HfConvNextConfig::default()
-            }),
-        });
+        let expected = HfConfig::new(expected.with_all_stages());
         assert_eq!(config, expected);
         assert_eq!(config.id2label, ["LABEL_0", "LABEL_1"]);
-        assert_eq!(config.backbone.model_type(), family);
     }
 }
 
@@ -162,6 +160,8 @@ fn every_golden_of_a_built_backbone_is_read() {
     for name in [
         "convnext",
         "convnext-small-image",
+        "convnextv2",
+        "dinov3-convnext",
         "head-aux-concat",
         "head-three-level",
         "swin",
@@ -198,15 +198,11 @@ fn every_golden_of_a_built_backbone_is_read() {
                     "{name}"
                 );
             }
-            HfBackboneConfig::ConvNext(convnext) => {
-                assert_eq!(json!(convnext.depths), backbone["depths"], "{name}");
-                assert_eq!(
-                    json!(convnext.hidden_sizes),
-                    backbone["hidden_sizes"],
-                    "{name}"
-                );
+            convnext => {
+                assert_eq!(json!(convnext.depths()), backbone["depths"], "{name}");
+                let sizes = json!(convnext.stage_channels());
+                assert_eq!(sizes, backbone["hidden_sizes"], "{name}");
             }
-            other => panic!("{name} holds a {}", other.model_type()),
         }
         assert_eq!(
             HfConfig::from_json(config.to_json().as_bytes()),
@@ -237,6 +233,13 @@ fn the_options_of_a_golden_arrive() {
         (config.pool_scales, config.use_auxiliary_head),
         (vec![1, 2, 4], false)
     );
+    let HfBackboneConfig::Dinov3ConvNext(dinov3) = read("dinov3-convnext").backbone else {
+        panic!("dinov3-convnext holds a ConvNeXt of DINOv3");
+    };
+    assert_eq!(
+        (dinov3.layer_norm_eps, dinov3.depths),
+        (1e-3, vec![1, 1, 2, 1])
+    );
     let three = read("head-three-level");
     assert_eq!(
         (three.auxiliary_num_convs, three.auxiliary_input_channels()),
@@ -250,17 +253,13 @@ fn the_options_of_a_golden_arrive() {
 
 #[test]
 fn goldens_of_backbones_that_are_not_built_are_refused_by_name() {
-    for (name, family) in [
-        ("resnet", "resnet"),
-        ("swinv2", "swinv2"),
-        ("convnextv2", "convnextv2"),
-    ] {
+    for (name, family) in [("resnet", "resnet"), ("swinv2", "swinv2")] {
         let path = golden(name).join("config.json");
         let error = HfConfig::read(&path).expect_err("this backbone is not built");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         let expected = format!(
             "{}: field `backbone_config.model_type` asks for \"{family}\", \
-             which is not supported; supported are swin, convnext",
+             which is not supported; supported are swin, convnext, convnextv2, dinov3_convnext",
             path.display()
         );
         assert_eq!(error.to_string(), expected);

@@ -3,7 +3,10 @@
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 use upernet_hf::{
-    config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfSwinConfig},
+    config::{
+        HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfDinov3ConvNextConfig,
+        HfSwinConfig,
+    },
     processor::HfProcessorConfig,
 };
 
@@ -65,7 +68,16 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<u64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
         select(vec![
-            "upernet", "swin", "convnext", "gelu", "stem", "stage1", "stage4", "é\n"
+            "upernet",
+            "swin",
+            "convnext",
+            "convnextv2",
+            "dinov3_convnext",
+            "gelu",
+            "stem",
+            "stage1",
+            "stage4",
+            "é\n"
         ])
         .prop_map(Value::from),
     ];
@@ -104,7 +116,11 @@ fn mutated() -> impl Strategy<Value = Value> {
 fn backbone() -> impl Strategy<Value = HfBackboneConfig> {
     prop_oneof![
         swin().prop_map(HfBackboneConfig::Swin),
-        convnext().prop_map(HfBackboneConfig::ConvNext)
+        convnext().prop_map(HfBackboneConfig::ConvNext),
+        convnext().prop_map(|convnext| HfBackboneConfig::ConvNextV2(second_version(convnext))),
+        (convnext(), 0.0..1.0_f64).prop_map(|(convnext, epsilon)| {
+            HfBackboneConfig::Dinov3ConvNext(dinov3(convnext, epsilon))
+        }),
     ]
 }
 
@@ -170,6 +186,31 @@ fn convnext() -> impl Strategy<Value = HfConvNextConfig> {
             ..config.clone()
         })
     })
+}
+
+fn second_version(convnext: HfConvNextConfig) -> HfConvNextV2Config {
+    HfConvNextV2Config {
+        num_channels: convnext.num_channels,
+        patch_size: convnext.patch_size,
+        hidden_sizes: convnext.hidden_sizes,
+        depths: convnext.depths,
+        drop_path_rate: convnext.drop_path_rate,
+        initializer_range: convnext.initializer_range,
+        out_stages: convnext.out_stages,
+    }
+}
+
+fn dinov3(convnext: HfConvNextConfig, layer_norm_eps: f64) -> HfDinov3ConvNextConfig {
+    HfDinov3ConvNextConfig {
+        num_channels: convnext.num_channels,
+        hidden_sizes: convnext.hidden_sizes,
+        depths: convnext.depths,
+        drop_path_rate: convnext.drop_path_rate,
+        layer_norm_eps,
+        layer_scale_init_value: convnext.layer_scale_init_value,
+        initializer_range: convnext.initializer_range,
+        out_stages: convnext.out_stages,
+    }
 }
 
 fn config() -> impl Strategy<Value = HfConfig> {

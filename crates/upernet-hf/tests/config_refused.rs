@@ -25,13 +25,6 @@ fn with(field: &str, value: Value) -> Result<HfConfig, ConfigError> {
     })
 }
 
-fn convnext(field: &str, value: Value) -> Result<HfConfig, ConfigError> {
-    edited(|config| {
-        config["backbone_config"] = json!({"model_type": "convnext", "out_indices": [1, 2, 3, 4]});
-        config["backbone_config"][field] = value;
-    })
-}
-
 fn assert_refused(result: Result<HfConfig, ConfigError>, kind: ErrorKind, message: &str) {
     let error = result.expect_err(message);
     assert_eq!(error.to_string(), message);
@@ -41,10 +34,6 @@ fn assert_refused(result: Result<HfConfig, ConfigError>, kind: ErrorKind, messag
 #[test]
 fn the_unedited_configuration_is_accepted() {
     assert_eq!(edited(|_| ()).map(|config| config.num_labels()), Ok(2));
-    assert!(
-        convnext("num_stages", json!(4)).is_ok(),
-        "it is well formed"
-    );
 }
 
 #[test]
@@ -60,7 +49,7 @@ fn what_is_not_built_is_refused_by_name() {
             "backbone.model_type",
             json!("hiera"),
             "field `backbone_config.model_type` asks for \"hiera\", which is not supported; \
-             supported are swin, convnext",
+             supported are swin, convnext, convnextv2, dinov3_convnext",
         ),
         (
             "backbone",
@@ -120,7 +109,7 @@ fn missing_fields_without_a_default_are_named() {
         (
             "backbone_config",
             "field `backbone_config` is missing; without it Hugging Face means a ResNet-50, \
-             which is not supported; supported are swin, convnext",
+             which is not supported; supported are swin, convnext, convnextv2, dinov3_convnext",
         ),
         (
             "model_type",
@@ -378,23 +367,6 @@ fn a_number_of_labels_alone_names_them_as_hugging_face_does() {
         labels,
         Ok(vec!["LABEL_0".into(), "LABEL_1".into(), "LABEL_2".into()])
     );
-}
-
-#[test]
-fn the_stages_of_a_convnext_must_agree() {
-    for (field, value, second, found) in [
-        ("hidden_sizes", json!([1, 2, 3]), "hidden_sizes", 3),
-        ("num_stages", json!(5), "num_stages", 5),
-    ] {
-        assert_refused(
-            convnext(field, value),
-            ErrorKind::BadData,
-            &format!(
-                "fields `backbone_config.depths` and `backbone_config.{second}` disagree: \
-                 the first has 4 stages, the second {found}"
-            ),
-        );
-    }
 }
 
 #[test]

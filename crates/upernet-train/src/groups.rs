@@ -7,8 +7,8 @@ use crate::Error;
 
 /// Parameter groups, by rules of the field.
 ///
-/// Weights of rank 1 and below (biases, norms, layer scales) and position tables do not decay, as in
-/// every published recipe of Swin and ConvNeXt.
+/// Weights of rank 1 and below (biases, norms, layer scales), response norms and position tables do not
+/// decay, as in every published recipe of Swin and ConvNeXt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Groups {
@@ -66,7 +66,8 @@ impl Groups {
     pub fn factors(&self, key: &str, rank: usize, config: &HfConfig) -> Factors {
         let decays = rank > 1
             && !key.contains("relative_position_bias_table")
-            && !key.contains("position_embeddings");
+            && !key.contains("position_embeddings")
+            && !key.contains(".grn.");
         let mut factors = Factors {
             learning_rate: 1.0,
             weight_decay: f64::from(u8::from(decays)),
@@ -132,23 +133,23 @@ fn layer(key: &str, depths: &[usize]) -> usize {
         rest.split('.').next()?.parse::<usize>().ok()
     };
     let blocks = depths.iter().sum::<usize>();
-    if key.starts_with("backbone.embeddings") {
+    // DINOv3's ConvNeXt counts its stem as what leads into the first stage.
+    let stems = ["backbone.embeddings", "backbone.stages.0.downsample_layers"];
+    if stems.iter().any(|stem| key.starts_with(stem)) {
         return 0;
     }
-    let stage = number_after(".encoder.stages.").or_else(|| number_after(".encoder.layers."));
+    let stage = number_after(".encoder.stages.")
+        .or_else(|| number_after(".encoder.layers."))
+        .or_else(|| number_after("backbone.stages."));
     let Some(stage) = stage.filter(|&stage| stage < depths.len()) else {
         return blocks + 1;
     };
     let before = depths[..stage].iter().sum::<usize>();
-    let block = if key.contains(".encoder.stages.") {
-        key.split_once(".layers.")
-            .and_then(|(_, rest)| rest.split('.').next()?.parse().ok())
-    } else {
-        number_after(".blocks.")
-    };
+    let leads_in = key.contains(".stages.");
+    let block = number_after(if leads_in { ".layers." } else { ".blocks." });
     match block {
         Some(block) => before + block + 1,
-        None if key.contains("downsampling_layer") => before + 1,
+        None if leads_in => before + 1,
         None => before + depths[stage],
     }
 }
@@ -174,6 +175,8 @@ mod tests {
         let decay = |key, rank| groups.factors(key, rank, &config).weight_decay;
         assert_eq!(decay("decode_head.classifier.weight", 4), 1.0);
         assert_eq!(decay("decode_head.classifier.bias", 1), 0.0);
+        let norm = "backbone.encoder.stages.0.layers.0.grn.weight";
+        assert_eq!(decay(norm, 4), 0.0);
         let table =
             "backbone.encoder.layers.0.blocks.0.attention.self.relative_position_bias_table";
         assert_eq!(decay(table, 2), 0.0);
@@ -190,6 +193,11 @@ mod tests {
             ("backbone.encoder.stages.1.downsampling_layer.0.weight", 3),
             ("backbone.encoder.stages.1.layers.0.layernorm.weight", 3),
             ("backbone.hidden_states_norms.stage1.weight", 4),
+            // DINOv3's.
+            ("backbone.stages.0.downsample_layers.1.weight", 0),
+            ("backbone.stages.0.layers.1.gamma", 2),
+            ("backbone.stages.1.downsample_layers.0.weight", 3),
+            ("backbone.stages.1.layers.0.pointwise_conv1.bias", 3),
         ];
         for (key, expected) in places {
             assert_eq!(layer(key, &depths), expected, "{key}");

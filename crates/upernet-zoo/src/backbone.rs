@@ -7,14 +7,10 @@ use upernet_swin::Swin;
 
 /// One of the backbone families that published UPerNets use.
 #[derive(Module, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one per model, and it is not moved about"
-)]
 pub enum ZooBackbone {
     /// Shifted-window transformer.
     Swin(Swin),
-    /// Modernised convolutional network.
+    /// Modernised convolutional network, of either version or DINOv3's.
     ConvNext(ConvNext),
 }
 

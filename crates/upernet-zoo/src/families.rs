@@ -46,6 +46,8 @@ pub(crate) fn family(config: &HfBackboneConfig) -> Result<&dyn Family, Error> {
     match config {
         HfBackboneConfig::Swin(swin) => Ok(swin),
         HfBackboneConfig::ConvNext(convnext) => Ok(convnext),
+        HfBackboneConfig::ConvNextV2(convnext) => Ok(convnext),
+        HfBackboneConfig::Dinov3ConvNext(convnext) => Ok(convnext),
         other => Err(Error::UnsupportedBackbone {
             model_type: other.model_type().to_owned(),
         }),

@@ -27,6 +27,9 @@ const V5_MEMORY_TO_HUB: [(&str, &str); 7] = [
     (".mlp.fc2.", ".output.dense."),
 ];
 
+/// What DINOv3's ConvNeXt has before its stages in `transformers` 5's memory, and not in files.
+const DINOV3_MEMORY: &str = "backbone.model.stages.";
+
 /// How the stem of a backbone is called in checkpoints of other libraries.
 const FOREIGN_BACKBONES: [(&str, &str); 4] = [
     ("patch_embed.proj.", "timm or Microsoft"),
@@ -51,7 +54,7 @@ pub(crate) fn to_hub(key: &str, dialect: Dialect) -> String {
                 Some(rest) if inner.iter().any(|name| rest.starts_with(name)) => {
                     format!("backbone.{rest}")
                 }
-                _ => key.to_owned(),
+                _ => key.replace(DINOV3_MEMORY, "backbone.stages."),
             };
             V5_MEMORY_TO_HUB
                 .iter()
@@ -62,9 +65,12 @@ pub(crate) fn to_hub(key: &str, dialect: Dialect) -> String {
 
 /// The dialect of a checkpoint, told by its keys.
 pub(crate) fn dialect<'a>(mut keys: impl Iterator<Item = &'a str>) -> Dialect {
-    let in_memory = keys.any(|key| {
-        key.starts_with("backbone.swin.encoder.") || key.starts_with("backbone.swin.embeddings.")
-    });
+    const IN_MEMORY: [&str; 3] = [
+        "backbone.swin.encoder.",
+        "backbone.swin.embeddings.",
+        DINOV3_MEMORY,
+    ];
+    let in_memory = keys.any(|key| IN_MEMORY.iter().any(|name| key.starts_with(name)));
     if in_memory {
         Dialect::V5Memory
     } else {
@@ -122,6 +128,12 @@ mod tests {
         assert_eq!(
             to_hub("backbone.swin.layernorm.weight", Dialect::V5Memory),
             "backbone.swin.layernorm.weight"
+        );
+        let keys = ["backbone.model.stages.2.layers.0.gamma"];
+        assert_eq!(dialect(keys.into_iter()), Dialect::V5Memory);
+        assert_eq!(
+            to_hub(keys[0], Dialect::V5Memory),
+            "backbone.stages.2.layers.0.gamma"
         );
     }
 

@@ -1,5 +1,6 @@
 //! Fresh weights against Hugging Face's rules (`_init_weights` of `transformers` 5.23): normal weights
-//! of `initializer_range`, zero bias and bias tables, norms at one, layer scale at its value.
+//! of `initializer_range`, zero bias and bias tables, norms at one, response norms at zero, layer scale
+//! at its value.
 
 use burn::{
     module::{Module, ModuleVisitor, Param},
@@ -8,13 +9,16 @@ use burn::{
 use upernet_nn::initializer;
 use upernet_zoo::{
     build,
-    hf::config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfSwinConfig},
+    hf::config::{
+        HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfDinov3ConvNextConfig,
+        HfSwinConfig,
+    },
     hub_parameters,
 };
 
 const LAYER_SCALE: f32 = 0.25;
 
-fn configs() -> [HfConfig; 2] {
+fn configs() -> [HfConfig; 4] {
     let swin = HfBackboneConfig::Swin(HfSwinConfig {
         embed_dim: 32,
         depths: vec![1, 1, 1, 1],
@@ -31,7 +35,20 @@ fn configs() -> [HfConfig; 2] {
         out_stages: vec![1, 2, 3, 4],
         ..HfConvNextConfig::default()
     });
-    [swin, convnext].map(|backbone| {
+    let convnextv2 = HfBackboneConfig::ConvNextV2(HfConvNextV2Config {
+        hidden_sizes: vec![32, 48, 64, 96],
+        depths: vec![1, 1, 1, 1],
+        out_stages: vec![1, 2, 3, 4],
+        ..HfConvNextV2Config::default()
+    });
+    let dinov3 = HfBackboneConfig::Dinov3ConvNext(HfDinov3ConvNextConfig {
+        hidden_sizes: vec![32, 48, 64, 96],
+        depths: vec![1, 1, 1, 1],
+        layer_scale_init_value: f64::from(LAYER_SCALE),
+        out_stages: vec![1, 2, 3, 4],
+        ..HfDinov3ConvNextConfig::default()
+    });
+    [swin, convnext, convnextv2, dinov3].map(|backbone| {
         let mut config = HfConfig::new(backbone);
         config.hidden_size = 64;
         config.auxiliary_channels = 32;
@@ -48,6 +65,12 @@ fn constant(key: &str) -> Option<f32> {
         "batch_norm.",
         "hidden_states_norms.",
         "layer.0.",
+        "layer_norm.",
+        // DINOv3's: after the stem's convolution, before the others'.
+        "stages.0.downsample_layers.1.",
+        "stages.1.downsample_layers.0.",
+        "stages.2.downsample_layers.0.",
+        "stages.3.downsample_layers.0.",
     ]
     .iter()
     .any(|part| key.contains(part));
@@ -58,7 +81,8 @@ fn constant(key: &str) -> Option<f32> {
         | "running_mean"
         | "num_batches_tracked" => Some(0.0),
         "running_var" => Some(1.0),
-        "layer_scale_parameter" => Some(LAYER_SCALE),
+        "layer_scale_parameter" | "gamma" => Some(LAYER_SCALE),
+        "weight" if key.contains(".grn.") => Some(0.0),
         "weight" if is_norm => Some(1.0),
         _ => None,
     }

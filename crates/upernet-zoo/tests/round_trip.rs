@@ -5,7 +5,7 @@ mod support;
 use std::path::Path;
 
 use burn::tensor::{Device, Distribution, Tensor};
-use support::{convnext, rewrite, saved, swin, values};
+use support::{convnext, convnextv2, dinov3_convnext, rewrite, saved, swin, values};
 use upernet_zoo::{
     Dialect, Error, Model,
     hf::{
@@ -24,7 +24,7 @@ fn load_folder(folder: &Path) -> Result<(Model, upernet_zoo::KeyReport), Error> 
 
 #[test]
 fn saving_and_loading_keeps_every_bit() {
-    for config in [swin(), convnext()] {
+    for config in [swin(), convnext(), convnextv2(), dinov3_convnext()] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let model = saved(&config, folder.path());
         let (loaded, report) = load_folder(folder.path()).expect("what was saved loads");
@@ -82,6 +82,19 @@ fn names_in_memory_of_transformers_5_load_to_the_same_weights() {
         ] {
             name = name.replace(hub, memory);
         }
+        Some((name, info.clone()))
+    });
+    let (loaded, report) = load_folder(folder.path()).expect("the dialect is known");
+    assert_eq!(report.dialect, Dialect::V5Memory);
+    assert_eq!(values(&loaded), values(&model));
+}
+
+#[test]
+fn a_dinov3_in_memory_of_transformers_5_loads_to_the_same_weights() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let model = saved(&dinov3_convnext(), folder.path());
+    rewrite(folder.path(), |name, info| {
+        let name = name.replace("backbone.stages.", "backbone.model.stages.");
         Some((name, info.clone()))
     });
     let (loaded, report) = load_folder(folder.path()).expect("the dialect is known");

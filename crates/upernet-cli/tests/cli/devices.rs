@@ -91,6 +91,7 @@ fn doctor_finds_flex_in_good_health() {
         "gelu",
         "Swin UPerNet",
         "ConvNeXt UPerNet",
+        "ConvNeXt V2 UPerNet",
     ] {
         assert!(names.contains(&name), "{name} is not checked");
     }

@@ -30,6 +30,8 @@ fn goldens_are_pytorchs() {
         let expected = [
             "convnext",
             "convnext-small-image",
+            "convnextv2",
+            "dinov3-convnext",
             "head-aux-concat",
             "head-three-level",
             "swin",

@@ -4,11 +4,10 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{
     ConfigError,
+    convnext_stages::{ConvNextStages, layer_scale, parameters},
     family::Family,
     fields::Fields,
-    limits::{DROP_RATES, MAX_BLOCKS, MAX_CHANNELS, MAX_PATCH, MAX_STAGES},
-    shared::{gelu_only, total_blocks},
-    stages::out_stages,
+    limits::MAX_PATCH,
 };
 
 /// A `ConvNeXt` backbone as `ConvNextConfig` describes it, checked and bounded.
@@ -53,53 +52,17 @@ impl Default for HfConvNextConfig {
 impl HfConvNextConfig {
     pub(crate) fn parse(fields: &Fields<'_>) -> Result<Self, ConfigError> {
         let default = Self::default();
-        gelu_only(fields)?;
-        let stages = 1..=MAX_STAGES;
-        let depths = fields.integers("depths", &default.depths, &stages, &(1..=MAX_BLOCKS))?;
-        total_blocks(fields, &depths)?;
-        let config = Self {
-            num_channels: fields.integer("num_channels", 3, &(1..=MAX_CHANNELS))?,
+        let stages = ConvNextStages::parse(fields)?;
+        Ok(Self {
+            num_channels: stages.num_channels,
             patch_size: fields.square("patch_size", default.patch_size, &(1..=MAX_PATCH))?,
-            hidden_sizes: fields.integers(
-                "hidden_sizes",
-                &default.hidden_sizes,
-                &stages,
-                &(1..=MAX_CHANNELS),
-            )?,
-            drop_path_rate: fields.number("drop_path_rate", 0.0, &DROP_RATES)?,
-            layer_scale_init_value: fields.number(
-                "layer_scale_init_value",
-                default.layer_scale_init_value,
-                &(-1000.0..=1000.0),
-            )?,
-            initializer_range: fields.number(
-                "initializer_range",
-                default.initializer_range,
-                &(0.0..=1000.0),
-            )?,
-            out_stages: out_stages(fields, depths.len())?,
-            depths,
-        };
-        config.check(fields)?;
-        Ok(config)
-    }
-
-    fn check(&self, fields: &Fields<'_>) -> Result<(), ConfigError> {
-        let stages = self.depths.len();
-        let named = fields.integer("num_stages", stages, &(1..=MAX_STAGES))?;
-        for (name, found) in [
-            ("hidden_sizes", self.hidden_sizes.len()),
-            ("num_stages", named),
-        ] {
-            if found != stages {
-                return Err(ConfigError::Disagree {
-                    first: fields.path("depths"),
-                    second: fields.path(name),
-                    detail: format!("the first has {stages} stages, the second {found}"),
-                });
-            }
-        }
-        Ok(())
+            hidden_sizes: stages.hidden_sizes,
+            depths: stages.depths,
+            drop_path_rate: stages.drop_path_rate,
+            layer_scale_init_value: layer_scale(fields)?,
+            initializer_range: stages.initializer_range,
+            out_stages: stages.out_stages,
+        })
     }
 }
 
@@ -133,26 +96,8 @@ impl Family for HfConvNextConfig {
     }
 
     fn parameters(&self) -> f64 {
-        let patch = (self.patch_size * self.patch_size) as f64 * self.num_channels as f64;
-        let stem = self
-            .hidden_sizes
-            .first()
-            .map_or(0.0, |&channels| patch * channels as f64);
-        let downsampling: f64 = self
-            .hidden_sizes
-            .windows(2)
-            .map(|pair| 4.0 * pair[0] as f64 * pair[1] as f64)
-            .sum();
-        let blocks: f64 = self
-            .hidden_sizes
-            .iter()
-            .zip(&self.depths)
-            .map(|(&channels, &depth)| {
-                let channels = channels as f64;
-                depth as f64 * channels * (8.0 * channels + 49.0)
-            })
-            .sum();
-        stem + downsampling + blocks
+        let patch = [self.num_channels, self.patch_size, self.patch_size];
+        parameters(patch, &self.hidden_sizes, &self.depths)
     }
 
     fn write(&self, map: &mut Map<String, Value>) {

@@ -103,7 +103,7 @@ fn backbone_fields<'a>(fields: &Fields<'a>) -> Result<Fields<'a>, ConfigError> {
     backbone_config.ok_or_else(|| ConfigError::Missing {
         field: "backbone_config".into(),
         hint: "without it Hugging Face means a ResNet-50, which is not supported; \
-               supported are swin, convnext",
+               supported are swin, convnext, convnextv2, dinov3_convnext",
     })
 }
 
@@ -193,7 +193,10 @@ fn head_parameters(config: &HfConfig) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::head_parameters;
-    use crate::config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfSwinConfig};
+    use crate::config::{
+        HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfDinov3ConvNextConfig,
+        HfSwinConfig,
+    };
 
     #[test]
     fn estimates_are_within_a_percent_of_published_networks() {
@@ -207,13 +210,24 @@ mod tests {
             ..HfSwinConfig::default()
         };
         let tiny_convnext = HfConvNextConfig {
-            out_stages,
+            out_stages: out_stages.clone(),
             ..HfConvNextConfig::default()
         };
-        // openmmlab/upernet-swin-large and upernet-convnext-tiny, counted on meta tensors.
+        let tiny_convnextv2 = HfConvNextV2Config {
+            out_stages: out_stages.clone(),
+            ..HfConvNextV2Config::default()
+        };
+        let tiny_dinov3 = HfDinov3ConvNextConfig {
+            out_stages,
+            ..HfDinov3ConvNextConfig::default()
+        };
+        // openmmlab/upernet-swin-large and upernet-convnext-tiny, and the same on the other two
+        // tiny ones, counted on meta tensors.
         for (backbone, parameters) in [
             (HfBackboneConfig::Swin(large_swin), 233_962_976.0),
             (HfBackboneConfig::ConvNext(tiny_convnext), 60_242_636.0),
+            (HfBackboneConfig::ConvNextV2(tiny_convnextv2), 60_289_004.0),
+            (HfBackboneConfig::Dinov3ConvNext(tiny_dinov3), 60_239_756.0),
         ] {
             let id2label = vec![String::new(); 150];
             let config = HfConfig {

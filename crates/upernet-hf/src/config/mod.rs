@@ -6,11 +6,15 @@
 //!
 //! # Source
 //!
-//! `configuration_upernet.py`, `configuration_swin.py`, `configuration_convnext.py` of
-//! `transformers` 4.57.6 and 5.23.0.
+//! `configuration_upernet.py`, `configuration_swin.py`, `configuration_convnext.py`,
+//! `configuration_convnextv2.py` of `transformers` 4.57.6 and 5.23.0, and
+//! `configuration_dinov3_convnext.py` of 5.23.0.
 
 mod backbone;
 mod convnext;
+mod convnext_stages;
+mod convnextv2;
+mod dinov3_convnext;
 mod family;
 pub(crate) mod fields;
 mod head;
@@ -26,6 +30,8 @@ mod write;
 use std::path::Path;
 
 pub use convnext::HfConvNextConfig;
+pub use convnextv2::HfConvNextV2Config;
+pub use dinov3_convnext::HfDinov3ConvNextConfig;
 pub use problem::ConfigError;
 pub use swin::HfSwinConfig;
 
@@ -71,10 +77,14 @@ pub enum HfBackboneConfig {
     Swin(HfSwinConfig),
     /// Modernised convolutional network.
     ConvNext(HfConvNextConfig),
+    /// The same with a norm of each channel's response in place of learned scales.
+    ConvNextV2(HfConvNextV2Config),
+    /// `ConvNeXt` distilled from `DINOv3`, whose maps have no norms.
+    Dinov3ConvNext(HfDinov3ConvNextConfig),
 }
 
 /// The `model_type` of each backbone family that is built.
-pub const SUPPORTED_BACKBONES: [&str; 2] = ["swin", "convnext"];
+pub const SUPPORTED_BACKBONES: [&str; 4] = ["swin", "convnext", "convnextv2", "dinov3_convnext"];
 
 impl HfConfig {
     /// Describes a `UPerNet` of Hugging Face's default head on `backbone`, with two unnamed classes.
@@ -209,6 +219,8 @@ impl HfBackboneConfig {
         match self {
             Self::Swin(swin) => swin,
             Self::ConvNext(convnext) => convnext,
+            Self::ConvNextV2(convnext) => convnext,
+            Self::Dinov3ConvNext(convnext) => convnext,
         }
     }
 
@@ -216,6 +228,8 @@ impl HfBackboneConfig {
         match self {
             Self::Swin(swin) => swin,
             Self::ConvNext(convnext) => convnext,
+            Self::ConvNextV2(convnext) => convnext,
+            Self::Dinov3ConvNext(convnext) => convnext,
         }
     }
 
@@ -229,6 +243,11 @@ impl HfBackboneConfig {
         match family {
             "swin" => Ok(Self::Swin(HfSwinConfig::parse(fields)?)),
             "convnext" => Ok(Self::ConvNext(HfConvNextConfig::parse(fields)?)),
+            "convnextv2" => Ok(Self::ConvNextV2(HfConvNextV2Config::parse(fields)?)),
+            "dinov3_convnext" => {
+                let convnext = HfDinov3ConvNextConfig::parse(fields)?;
+                Ok(Self::Dinov3ConvNext(convnext))
+            }
             other => Err(ConfigError::Unsupported {
                 field: fields.path("model_type"),
                 found: other.into(),

@@ -5,12 +5,17 @@ use crate::report::Dialect;
 
 /// What a backbone's keys have before them, in this order; each may be missing. Files of `transformers`
 /// 5 may have some keys with and others without.
-const PREFIXES: [&str; 3] = ["backbone.", "swin.", "convnext."];
+const PREFIXES: [&str; 5] = ["backbone.", "swin.", "convnext.", "convnextv2.", "model."];
 
 /// Keys that are not the backbone's: of heads before the prefix is off, of what follows the last stage
 /// and of masks after it.
 const HEADS: [&str; 4] = ["decode_head.", "auxiliary_head.", "classifier.", "decoder."];
-const OTHERS: [&str; 3] = ["layernorm.", "pooler.", "embeddings.mask_token"];
+const OTHERS: [&str; 4] = [
+    "layernorm.",
+    "layer_norm.",
+    "pooler.",
+    "embeddings.mask_token",
+];
 
 const NORMS: &str = "backbone.hidden_states_norms.";
 
@@ -70,6 +75,17 @@ mod tests {
             backbone_key("convnext.encoder.stages.2.layers.0.pwconv1.bias").as_deref(),
             Some("backbone.encoder.stages.2.layers.0.pwconv1.bias")
         );
+        assert_eq!(
+            backbone_key("convnextv2.encoder.stages.2.layers.0.grn.bias").as_deref(),
+            Some("backbone.encoder.stages.2.layers.0.grn.bias")
+        );
+        // DINOv3's files have no prefix, its models in memory have one.
+        for key in ["", "model.", "backbone.", "backbone.model."] {
+            assert_eq!(
+                backbone_key(&format!("{key}stages.2.layers.0.layer_norm.bias")).as_deref(),
+                Some("backbone.stages.2.layers.0.layer_norm.bias")
+            );
+        }
     }
 
     #[test]
@@ -80,6 +96,8 @@ mod tests {
             "swin.layernorm.weight",
             "backbone.swin.layernorm.weight",
             "convnext.layernorm.bias",
+            "convnextv2.layernorm.bias",
+            "layer_norm.weight",
             "decoder.0.weight",
             "swin.embeddings.mask_token",
             "decode_head.classifier.bias",

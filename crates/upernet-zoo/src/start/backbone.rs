@@ -17,8 +17,8 @@ use crate::{
 /// Builds the network of `config` and fills in its backbone alone.
 ///
 /// Taken are Hugging Face's image classifiers and bare models (`SwinForImageClassification`,
-/// `SwinModel`, `SwinForMaskedImageModeling`, `SwinBackbone`, and the same of ConvNeXt), in the names
-/// of either generation of `transformers`, and the backbones of UPerNets. Left out are what stands on
+/// `SwinModel`, `SwinForMaskedImageModeling`, `SwinBackbone`, and the same of ConvNeXt in all its
+/// forms), in the names of either generation of `transformers`, and the backbones of UPerNets. Left out are what stands on
 /// the backbone there: classifier, pooler, final norm, heads. Drawn anew are both heads, and those
 /// norms of feature maps that the weights lack, as a classifier does.
 ///

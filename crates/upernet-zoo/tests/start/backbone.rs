@@ -17,7 +17,7 @@ use upernet_zoo::{
 
 use crate::{
     by_key,
-    support::{convnext, rewrite, saved, swin},
+    support::{convnext, convnextv2, dinov3_convnext, rewrite, saved, swin},
 };
 
 fn start(folder: &Path, config: &HfConfig) -> Result<(Model, StartReport), Error> {
@@ -95,7 +95,7 @@ fn assert_kept(config: &HfConfig, model: &Model, before: &Model, drawn: &[String
 #[test]
 fn classifiers_and_bare_models_give_their_backbone() {
     type Rename = fn(&str) -> String;
-    let cases: [(HfConfig, Rename, Dialect); 6] = [
+    let cases: [(HfConfig, Rename, Dialect); 7] = [
         (
             swin(),
             |key| key.replace("backbone.", "swin."),
@@ -114,6 +114,11 @@ fn classifiers_and_bare_models_give_their_backbone() {
             Dialect::Hub,
         ),
         (convnext(), |key| key.replace("backbone.", ""), Dialect::Hub),
+        (
+            convnextv2(),
+            |key| key.replace("backbone.", "convnextv2."),
+            Dialect::Hub,
+        ),
     ];
     for (config, rename, dialect) in cases {
         let (folder, before) = classifier(&config, rename);
@@ -146,7 +151,8 @@ fn classifiers_and_bare_models_give_their_backbone() {
 
 #[test]
 fn a_upernet_gives_its_backbone_with_the_norms_of_its_maps() {
-    for (config, stages) in [(swin(), [2, 3, 4]), (convnext(), [2, 3, 4])] {
+    for config in [swin(), convnext(), convnextv2(), dinov3_convnext()] {
+        let stages = [2, 3, 4];
         let folder = tempfile::tempdir().expect("a temporary folder");
         let before = saved(&config, folder.path());
         let mut other = config.clone();
@@ -154,6 +160,8 @@ fn a_upernet_gives_its_backbone_with_the_norms_of_its_maps() {
         match &mut other.backbone {
             HfBackboneConfig::Swin(swin) => swin.out_stages = stages.to_vec(),
             HfBackboneConfig::ConvNext(convnext) => convnext.out_stages = stages.to_vec(),
+            HfBackboneConfig::ConvNextV2(convnext) => convnext.out_stages = stages.to_vec(),
+            HfBackboneConfig::Dinov3ConvNext(convnext) => convnext.out_stages = stages.to_vec(),
             family => panic!("no case for {}", family.model_type()),
         }
         let (model, report) = start(folder.path(), &other).expect("the backbone fits");

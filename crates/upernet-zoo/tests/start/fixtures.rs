@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData, Tolerance};
 use upernet_nn::Backbone as _;
 use upernet_zoo::{
-    BuildOptions,
+    BuildOptions, Model,
     hf::{
         BackboneFolder,
         config::HfConfig,
@@ -24,7 +24,7 @@ fn read(file: &SafetensorsFile, name: &str) -> TensorData {
 
 #[test]
 fn classifiers_give_the_maps_that_python_takes_out_of_them() {
-    for family in ["swin", "convnext"] {
+    for family in ["swin", "convnext", "convnextv2"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/backbones");
         let path = path.join(family);
         let folder = BackboneFolder::open(&path).expect("a fixture");
@@ -54,15 +54,38 @@ fn classifiers_give_the_maps_that_python_takes_out_of_them() {
             assert_eq!(values[key], weights.read_f32(&name).expect("f32"), "{key}");
         }
 
-        let expected = SafetensorsFile::open(&path.join("expected.safetensors")).expect("maps");
-        let pixels = Tensor::<4>::from_data(read(&expected, "pixel_values"), &device);
-        let maps = model.backbone().forward(pixels).into_maps();
-        assert_eq!(maps.len(), 4);
-        for (index, map) in maps.into_iter().enumerate() {
-            let expected = read(&expected, &format!("stage{}", index + 1));
-            // Ten times what sums of this length round to.
-            let tolerance = Tolerance::<f32>::absolute(1e-4);
-            map.into_data().assert_approx_eq(&expected, tolerance);
-        }
+        assert_maps(&model, &path);
+    }
+}
+
+#[test]
+fn a_bare_dinov3_gives_the_maps_that_python_takes_out_of_it() {
+    let path = "../../testdata/backbones/dinov3_convnext";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let folder = BackboneFolder::open(&path).expect("a fixture");
+    let mut config = HfConfig::new(folder.config.clone().with_all_stages());
+    config.hidden_size = 8;
+    config.auxiliary_channels = 8;
+    let (options, device) = (BuildOptions::default(), Device::flex());
+    let (model, report) =
+        from_backbone(&folder, &config, &options, &device).expect("it is the same network");
+    assert_eq!(report.left_out, ["layer_norm.bias", "layer_norm.weight"]);
+    let weights = Checkpoint::open(&path).expect("a fixture");
+    assert_eq!(report.keys.applied.len() + 2, weights.len());
+    assert!(report.drawn.iter().all(|key| !key.starts_with("backbone.")));
+    assert_maps(&model, &path);
+}
+
+/// Compares the maps of a model's backbone with those of a fixture.
+fn assert_maps(model: &Model, fixture: &Path) {
+    let expected = SafetensorsFile::open(&fixture.join("expected.safetensors")).expect("maps");
+    let pixels = Tensor::<4>::from_data(read(&expected, "pixel_values"), &Device::flex());
+    let maps = model.backbone().forward(pixels).into_maps();
+    assert_eq!(maps.len(), 4);
+    for (index, map) in maps.into_iter().enumerate() {
+        let expected = read(&expected, &format!("stage{}", index + 1));
+        // Ten times what sums of this length round to.
+        let tolerance = Tolerance::<f32>::absolute(1e-4);
+        map.into_data().assert_approx_eq(&expected, tolerance);
     }
 }

@@ -15,7 +15,10 @@ use upernet_zoo::{
     Model, build,
     hf::{
         Overwrite,
-        config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfSwinConfig},
+        config::{
+            HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
+            HfDinov3ConvNextConfig, HfSwinConfig,
+        },
         processor::HfProcessorConfig,
         weights::{Checkpoint, TensorInfo, write_safetensors},
     },
@@ -46,6 +49,33 @@ pub(crate) fn convnext() -> HfConfig {
     config.hidden_size = 12;
     config.auxiliary_channels = 6;
     config
+}
+
+pub(crate) fn convnextv2() -> HfConfig {
+    let backbone = HfBackboneConfig::ConvNextV2(HfConvNextV2Config {
+        hidden_sizes: vec![8, 12, 16, 20],
+        depths: vec![1, 1, 2, 1],
+        out_stages: vec![2, 3, 4],
+        ..HfConvNextV2Config::default()
+    });
+    HfConfig {
+        backbone,
+        ..convnext()
+    }
+}
+
+pub(crate) fn dinov3_convnext() -> HfConfig {
+    let backbone = HfBackboneConfig::Dinov3ConvNext(HfDinov3ConvNextConfig {
+        hidden_sizes: vec![8, 12, 16, 20],
+        depths: vec![1, 1, 2, 1],
+        layer_norm_eps: 1e-3,
+        out_stages: vec![2, 3, 4],
+        ..HfDinov3ConvNextConfig::default()
+    });
+    HfConfig {
+        backbone,
+        ..convnext()
+    }
 }
 
 pub(crate) fn values(model: &Model) -> Vec<Vec<f32>> {

@@ -11,7 +11,7 @@ use upernet::{
     head::UperNetOutput,
     hf::{
         ModelFolder, Overwrite,
-        config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfSwinConfig},
+        config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfSwinConfig},
         weights::{Dtype, TensorInfo, write_safetensors},
     },
     zoo::{self, HubParameter, Model, hub_parameters},
@@ -39,6 +39,7 @@ const LOSS_CHANGE: f64 = 1e-3;
 pub(super) enum Network {
     Swin,
     ConvNext,
+    ConvNextV2,
 }
 
 /// What a network computes.
@@ -50,12 +51,13 @@ struct Computed {
 }
 
 impl Network {
-    pub(super) const ALL: [Self; 2] = [Self::Swin, Self::ConvNext];
+    pub(super) const ALL: [Self; 3] = [Self::Swin, Self::ConvNext, Self::ConvNextV2];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Swin => "Swin UPerNet",
             Self::ConvNext => "ConvNeXt UPerNet",
+            Self::ConvNextV2 => "ConvNeXt V2 UPerNet",
         }
     }
 
@@ -119,6 +121,12 @@ impl Network {
                 initializer_range: 0.2,
                 out_stages: vec![1, 2, 3, 4],
                 ..HfConvNextConfig::default()
+            }),
+            Self::ConvNextV2 => HfBackboneConfig::ConvNextV2(HfConvNextV2Config {
+                hidden_sizes: vec![10, 14, 22, 30],
+                depths: vec![1, 1, 2, 1],
+                out_stages: vec![1, 2, 3, 4],
+                ..HfConvNextV2Config::default()
             }),
         };
         let mut config = HfConfig::new(backbone);

@@ -1,0 +1,121 @@
+//! `DINOv3`'s `ConvNeXt`'s part of a configuration.
+
+use serde_json::{Map, Value, json};
+
+use crate::config::{
+    ConfigError,
+    convnext_stages::{ConvNextStages, layer_scale, parameters},
+    family::Family,
+    fields::Fields,
+};
+
+/// A `ConvNeXt` distilled from `DINOv3`, as `DINOv3ConvNextConfig` describes it, checked and bounded.
+///
+/// The default is the tiny one as Hugging Face defines it, with the last stage as its only feature
+/// map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HfDinov3ConvNextConfig {
+    /// Channels of the image.
+    pub num_channels: usize,
+    /// Channels of each stage.
+    pub hidden_sizes: Vec<usize>,
+    /// Blocks of each stage.
+    pub depths: Vec<usize>,
+    /// Probability of dropping the residual branch of the last block; linear from 0 at the first.
+    pub drop_path_rate: f64,
+    /// Epsilon of every norm.
+    pub layer_norm_eps: f64,
+    /// Start value of each block's learned channel scale, which is there whatever its sign.
+    pub layer_scale_init_value: f64,
+    /// Standard deviation of a freshly initialised weight.
+    pub initializer_range: f64,
+    /// Stages whose maps are returned, from 1, ascending.
+    pub out_stages: Vec<usize>,
+}
+
+impl HfDinov3ConvNextConfig {
+    /// Side of a patch of the stem in pixels, fixed upstream.
+    pub const PATCH_SIZE: usize = 4;
+
+    pub(crate) fn parse(fields: &Fields<'_>) -> Result<Self, ConfigError> {
+        let default = Self::default();
+        let stages = ConvNextStages::parse(fields)?;
+        Ok(Self {
+            num_channels: stages.num_channels,
+            hidden_sizes: stages.hidden_sizes,
+            depths: stages.depths,
+            drop_path_rate: stages.drop_path_rate,
+            layer_norm_eps: fields.number(
+                "layer_norm_eps",
+                default.layer_norm_eps,
+                &(0.0..=1.0),
+            )?,
+            layer_scale_init_value: layer_scale(fields)?,
+            initializer_range: stages.initializer_range,
+            out_stages: stages.out_stages,
+        })
+    }
+}
+
+impl Default for HfDinov3ConvNextConfig {
+    fn default() -> Self {
+        Self {
+            num_channels: 3,
+            hidden_sizes: vec![96, 192, 384, 768],
+            depths: vec![3, 3, 9, 3],
+            drop_path_rate: 0.0,
+            layer_norm_eps: 1e-6,
+            layer_scale_init_value: 1e-6,
+            initializer_range: 0.02,
+            out_stages: vec![4],
+        }
+    }
+}
+
+impl Family for HfDinov3ConvNextConfig {
+    fn model_type(&self) -> &'static str {
+        "dinov3_convnext"
+    }
+
+    fn title(&self) -> &'static str {
+        "DINOv3 ConvNeXt"
+    }
+
+    fn num_channels(&self) -> usize {
+        self.num_channels
+    }
+
+    fn depths(&self) -> &[usize] {
+        &self.depths
+    }
+
+    fn stage_channels(&self) -> Vec<usize> {
+        self.hidden_sizes.clone()
+    }
+
+    fn out_stages(&self) -> &[usize] {
+        &self.out_stages
+    }
+
+    fn set_out_stages(&mut self, out_stages: Vec<usize>) {
+        self.out_stages = out_stages;
+    }
+
+    fn parameters(&self) -> f64 {
+        let patch = [self.num_channels, Self::PATCH_SIZE, Self::PATCH_SIZE];
+        parameters(patch, &self.hidden_sizes, &self.depths)
+    }
+
+    fn write(&self, map: &mut Map<String, Value>) {
+        let mut put = |name: &str, value: Value| map.insert(name.into(), value);
+        put("model_type", json!(self.model_type()));
+        put("num_channels", json!(self.num_channels));
+        put("hidden_sizes", json!(self.hidden_sizes));
+        put("depths", json!(self.depths));
+        put("hidden_act", json!("gelu"));
+        put("drop_path_rate", json!(self.drop_path_rate));
+        put("layer_norm_eps", json!(self.layer_norm_eps));
+        put("layer_scale_init_value", json!(self.layer_scale_init_value));
+        put("initializer_range", json!(self.initializer_range));
+    }
+}
