@@ -3,13 +3,14 @@
 use crate::{Failure, python, shell::command};
 
 /// The makers, each with its arguments.
-const MAKERS: [&[&str]; 6] = [
+const MAKERS: [&[&str]; 7] = [
     &["scripts/make_goldens.py", "--trimmed", "testdata/goldens"],
     &[
         "scripts/loss_references.py",
         "testdata/losses/references.json",
     ],
     &["scripts/make_backbone_fixtures.py", "testdata/backbones"],
+    &["scripts/make_onnx_fixture.py", "testdata/onnx"],
     &["scripts/make_image_fixtures.py", "testdata/image"],
     &["scripts/make_tiny_checkpoint.py", "testdata/tiny"],
     &["scripts/make_weight_fixtures.py", "testdata/weights"],

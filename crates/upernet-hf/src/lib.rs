@@ -10,6 +10,7 @@
 //! - [`processor::HfProcessorConfig`] is `preprocessor_config.json`.
 //! - [`weights::Checkpoint`] is `model.safetensors`, `pytorch_model.bin`, or a sharded one of them;
 //!   [`weights::write_safetensors`] writes.
+//! - [`OutputFile`] is how any file of ours is written: whole or not at all.
 //!
 //! # Feature flags
 //!
@@ -28,4 +29,4 @@ pub mod weights;
 pub use backbone_folder::BackboneFolder;
 pub use error::{Error, ErrorKind};
 pub use folder::ModelFolder;
-pub use output::Overwrite;
+pub use output::{OutputFile, Overwrite};

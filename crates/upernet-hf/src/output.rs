@@ -20,16 +20,35 @@ pub enum Overwrite {
 }
 
 /// A file under construction, beside its final place; dropped unfinished, it leaves nothing.
+///
+/// ```
+/// use upernet_hf::{OutputFile, Overwrite};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("notes.txt");
+/// let mut file = OutputFile::create(&path, Overwrite::Refuse)?;
+/// file.append(b"one ")?;
+/// file.append(b"two")?;
+/// assert!(!path.exists());
+/// file.finish()?;
+/// assert_eq!(std::fs::read(&path)?, b"one two");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
-pub(crate) struct Output {
+pub struct OutputFile {
     path: PathBuf,
     overwrite: Overwrite,
     writer: BufWriter<NamedTempFile>,
 }
 
-impl Output {
+impl OutputFile {
     /// Starts the file that will become `path`, in the same folder so that a rename suffices.
-    pub(crate) fn create(path: &Path, overwrite: Overwrite) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file if it exists and may not be replaced, or its folder takes
+    /// no new file.
+    pub fn create(path: &Path, overwrite: Overwrite) -> Result<Self, Error> {
         if overwrite == Overwrite::Refuse && path.symlink_metadata().is_ok() {
             return Err(Error::Exists { path: path.into() });
         }
@@ -53,14 +72,23 @@ impl Output {
     }
 
     /// Appends `bytes`.
-    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file if it cannot be written.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.writer
             .write_all(bytes)
             .map_err(|cause| Error::writing(&self.path, cause))
     }
 
     /// Puts the complete file in its place.
-    pub(crate) fn finish(self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file if it cannot be written, or has appeared meanwhile and may
+    /// not be replaced.
+    pub fn finish(self) -> Result<(), Error> {
         let Self {
             path,
             overwrite,
@@ -86,7 +114,7 @@ impl Output {
 
 /// Writes a whole small file.
 pub(crate) fn write_file(path: &Path, bytes: &[u8], overwrite: Overwrite) -> Result<(), Error> {
-    let mut output = Output::create(path, overwrite)?;
+    let mut output = OutputFile::create(path, overwrite)?;
     output.append(bytes)?;
     output.finish()
 }
@@ -106,13 +134,14 @@ fn readable_by_others(_builder: &mut tempfile::Builder<'_, '_>) {}
 mod tests {
     use std::fs;
 
-    use super::{Output, Overwrite, write_file};
+    use super::{OutputFile, Overwrite, write_file};
     use crate::error::ErrorKind;
 
     #[test]
     fn an_unfinished_file_leaves_nothing() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut output = Output::create(&folder.path().join("a"), Overwrite::Refuse).expect("new");
+        let mut output =
+            OutputFile::create(&folder.path().join("a"), Overwrite::Refuse).expect("new");
         output.append(b"half").expect("it is writable");
         drop(output);
         assert_eq!(
@@ -138,7 +167,7 @@ mod tests {
     fn a_file_that_appears_meanwhile_is_kept() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("a");
-        let output = Output::create(&path, Overwrite::Refuse).expect("nothing is there yet");
+        let output = OutputFile::create(&path, Overwrite::Refuse).expect("nothing is there yet");
         fs::write(&path, b"other").expect("it is writable");
         assert_eq!(
             output.finish().expect_err("it is there now").kind(),

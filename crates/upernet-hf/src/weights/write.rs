@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     error::Error,
-    output::{Output, Overwrite},
+    output::{OutputFile, Overwrite},
     weights::{SafetensorsError, TensorInfo},
 };
 
@@ -64,7 +64,7 @@ pub fn write_safetensors<'a>(
         .map(|(name, info)| (name.as_str(), info))
         .collect();
     ordered.sort_by_key(|(name, info)| (Reverse(info.dtype().size()), *name));
-    let mut output = Output::create(path, overwrite)?;
+    let mut output = OutputFile::create(path, overwrite)?;
     output.append(&safetensors_header(&ordered, metadata))?;
     for (name, info) in ordered {
         let bytes = bytes_of(name)?;

@@ -1,0 +1,253 @@
+//! Where weights come from, and what becomes of them on their way into the file.
+
+use upernet_hf::weights::Checkpoint;
+
+use crate::fusion::Order;
+
+/// Tensors by their keys on the hub.
+pub trait Weights {
+    /// Returns the length of each axis of a tensor, if there is one of this key.
+    fn shape(&self, key: &str) -> Option<Vec<usize>>;
+
+    /// Returns a tensor's values in row-major order.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file and the tensor if it cannot be read.
+    fn read(&self, key: &str) -> Result<Vec<f32>, upernet_hf::Error>;
+}
+
+/// A checkpoint whose names are the hub's.
+impl Weights for Checkpoint {
+    fn shape(&self, key: &str) -> Option<Vec<usize>> {
+        Some(self.info(key)?.shape().to_vec())
+    }
+
+    fn read(&self, key: &str) -> Result<Vec<f32>, upernet_hf::Error> {
+        self.read_f32(key)
+    }
+}
+
+/// The keys of a batch normalisation below its path, in the order that [`Recipe`] takes them.
+pub(crate) const BATCH_NORM: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
+
+/// What an initialiser is made of, given the tensors it names.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Recipe {
+    /// The tensor as it is.
+    Same,
+    /// A matrix `[rows, columns]`, transposed.
+    Transposed { columns: usize },
+    /// The same, each row multiplied by a number of its own (the second tensor) before.
+    ScaledTransposed { columns: usize },
+    /// A vector, each number multiplied by one of its own (the second tensor).
+    Scaled,
+    /// A convolution's weight (the first tensor), each filter with the scale of the batch
+    /// normalisation after it: its [`BATCH_NORM`] are the others.
+    NormedWeight { epsilon: f64 },
+    /// A part of such a weight: the filters' taps of some of the input channels.
+    NormedPart { epsilon: f64, part: Part },
+    /// The bias that the same batch normalisation leaves: its [`BATCH_NORM`] are the tensors.
+    NormedBias { epsilon: f64 },
+    /// Swin's table `[(2 window - 1)^2, heads]`, looked up for each pair of tokens of a window:
+    /// `[heads, window^2, window^2]`.
+    RelativePositions { window: usize },
+}
+
+/// Some input channels of a 3 x 3 convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Input channels of the whole.
+    pub(crate) inputs: usize,
+    /// The first one of the part.
+    pub(crate) first: usize,
+    /// How many the part has.
+    pub(crate) count: usize,
+    pub(crate) order: Order,
+}
+
+impl Recipe {
+    /// Makes the values; sizes have been checked.
+    pub(crate) fn make(&self, mut tensors: Vec<Vec<f32>>) -> Vec<f32> {
+        match (self, tensors.as_mut_slice()) {
+            (Self::Same, [values]) => std::mem::take(values),
+            (Self::Transposed { columns }, [values]) => transposed(values, *columns),
+            (Self::ScaledTransposed { columns }, [values, scales]) => {
+                scale_rows(values, |row| f64::from(scales[row]), *columns);
+                transposed(values, *columns)
+            }
+            (Self::Scaled, [values, scales]) => {
+                scale_rows(values, |row| f64::from(scales[row]), 1);
+                std::mem::take(values)
+            }
+            (Self::NormedWeight { epsilon }, [values, weight, _, _, variance]) => {
+                scale_filters(values, [weight, variance], *epsilon);
+                std::mem::take(values)
+            }
+            (Self::NormedPart { epsilon, part }, [values, weight, _, _, variance]) => {
+                scale_filters(values, [weight, variance], *epsilon);
+                part.take(values)
+            }
+            (Self::NormedBias { epsilon }, [weight, bias, mean, variance]) => (0..bias.len())
+                .map(|row| {
+                    let scale = norm_scale(weight[row], variance[row], *epsilon);
+                    rounded(f64::from(bias[row]) - f64::from(mean[row]) * scale)
+                })
+                .collect(),
+            (Self::RelativePositions { window }, [table]) => relative_positions(table, *window),
+            (recipe, tensors) => unreachable!("{recipe:?} of {} tensors", tensors.len()),
+        }
+    }
+}
+
+impl Part {
+    fn take(&self, values: &[f32]) -> Vec<f32> {
+        const TAPS: usize = 9;
+        let filters = values.chunks_exact(self.inputs * TAPS);
+        let parts = filters.map(|filter| &filter[self.first * TAPS..][..self.count * TAPS]);
+        match self.order {
+            Order::Filters => parts.flatten().copied().collect(),
+            Order::Taps => parts.flat_map(|part| transposed(part, TAPS)).collect(),
+        }
+    }
+}
+
+fn scale_filters(values: &mut [f32], [weight, variance]: [&[f32]; 2], epsilon: f64) {
+    let filter = values.len() / weight.len();
+    let scale = |row: usize| norm_scale(weight[row], variance[row], epsilon);
+    scale_rows(values, scale, filter);
+}
+
+fn norm_scale(weight: f32, variance: f32, epsilon: f64) -> f64 {
+    f64::from(weight) / (f64::from(variance) + epsilon).sqrt()
+}
+
+fn scale_rows(values: &mut [f32], scale: impl Fn(usize) -> f64, columns: usize) {
+    for (row, values) in values.chunks_exact_mut(columns).enumerate() {
+        let scale = scale(row);
+        for value in values {
+            *value = rounded(f64::from(*value) * scale);
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the file holds f32: rounding to it is what is asked for"
+)]
+fn rounded(value: f64) -> f32 {
+    value as f32
+}
+
+fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
+    let rows = values.len() / columns;
+    let mut out = Vec::with_capacity(values.len());
+    for column in 0..columns {
+        out.extend((0..rows).map(|row| values[row * columns + column]));
+    }
+    out
+}
+
+/// Upstream: `SwinRelativePositionBias`.
+fn relative_positions(table: &[f32], window: usize) -> Vec<f32> {
+    let span = 2 * window - 1;
+    let heads = table.len() / (span * span);
+    let tokens = window * window;
+    let mut bias = Vec::with_capacity(heads * tokens * tokens);
+    for head in 0..heads {
+        for query in 0..tokens {
+            for key in 0..tokens {
+                let row = query / window + window - 1 - key / window;
+                let column = query % window + window - 1 - key % window;
+                bias.push(table[(row * span + column) * heads + head]);
+            }
+        }
+    }
+    bias
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Order, Part, Recipe};
+
+    #[test]
+    fn matrices_are_transposed_and_scaled_by_their_rows() {
+        let matrix = vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // [2, 3]
+        let plain = Recipe::Transposed { columns: 3 }.make(vec![matrix.clone()]);
+        assert_eq!(plain, [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        let scaled = Recipe::ScaledTransposed { columns: 3 };
+        assert_eq!(
+            scaled.make(vec![matrix, vec![10.0, 100.0]]),
+            [10.0, 400.0, 20.0, 500.0, 30.0, 600.0]
+        );
+        let bias = Recipe::Scaled.make(vec![vec![1.0, 2.0], vec![10.0, 100.0]]);
+        assert_eq!(bias, [10.0, 200.0]);
+    }
+
+    #[test]
+    fn a_folded_norm_does_what_the_norm_does() {
+        // Two filters of two taps; the norm of `w x` and `folded w x + folded b` at one position.
+        let filters = vec![1.0, -2.0, 0.5, 3.0];
+        let [weight, bias] = [vec![2.0, -1.0], vec![0.25, 4.0]];
+        let [mean, variance] = [vec![-1.0, 0.5], vec![4.0, 0.25]];
+        let norm = [weight, bias, mean, variance];
+        let epsilon = 1e-5;
+        let mut tensors = vec![filters.clone()];
+        tensors.extend(norm.clone());
+        let folded = Recipe::NormedWeight { epsilon }.make(tensors);
+        let shift = Recipe::NormedBias { epsilon }.make(norm.to_vec());
+        let x = [3.0_f32, -0.5];
+        for filter in 0..2 {
+            let product = |taps: &[f32]| taps[0] * x[0] + taps[1] * x[1];
+            let taps = 2 * filter..2 * filter + 2;
+            let plain = f64::from(product(&filters[taps.clone()]));
+            let [weight, bias, mean, variance] = norm.each_ref().map(|v| f64::from(v[filter]));
+            let expected = (plain - mean) / (variance + epsilon).sqrt() * weight + bias;
+            let found = f64::from(product(&folded[taps]) + shift[filter]);
+            assert!((found - expected).abs() < 1e-5, "{found} for {expected}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_weight_is_its_channels() {
+        // One filter of three channels, whose taps are numbered; a norm that changes nothing.
+        let filter: Vec<f32> = (0_u8..27).map(f32::from).collect();
+        let norm = [1.0, 0.0, 0.0, 1.0].map(|number| vec![number]);
+        let mut tensors = vec![filter];
+        tensors.extend(norm);
+        let part = |order| Part {
+            inputs: 3,
+            first: 1,
+            count: 2,
+            order,
+        };
+        let epsilon = 0.0;
+        let make = |order| {
+            let part = part(order);
+            Recipe::NormedPart { epsilon, part }.make(tensors.clone())
+        };
+        let filters: Vec<f32> = (9_u8..27).map(f32::from).collect();
+        assert_eq!(make(Order::Filters), filters);
+        let taps = make(Order::Taps);
+        assert_eq!(taps[..4], [9.0, 18.0, 10.0, 19.0]);
+        assert_eq!(taps[16..], [17.0, 26.0]);
+    }
+
+    #[test]
+    fn positions_depend_on_the_difference_alone() {
+        // A window of 2 has 9 differences; one head whose entry is the difference's number.
+        let table = (0_u8..9).map(f32::from).collect();
+        let bias = Recipe::RelativePositions { window: 2 }.make(vec![table]);
+        // Query 0 is at (0, 0): keys at differences (0, 0), (0, -1), (-1, 0), (-1, -1).
+        assert_eq!(bias[..4], [4.0, 3.0, 1.0, 0.0]);
+        // Query 3 is at (1, 1).
+        assert_eq!(bias[12..], [8.0, 7.0, 5.0, 4.0]);
+    }
+
+    #[test]
+    fn heads_come_first() {
+        let table = (0_u8..18).map(f32::from).collect(); // [9, 2]
+        let bias = Recipe::RelativePositions { window: 2 }.make(vec![table]);
+        assert_eq!((bias[0], bias[16]), (8.0, 9.0));
+    }
+}
