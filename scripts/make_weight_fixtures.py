@@ -7,13 +7,16 @@ Made with torch 2.15.0 (any from 1.6 on writes the same structure). Values count
 tensor's own order, so that the tests can state them by a formula. Nothing here is trained.
 """
 
+import argparse
 import collections
 import io
 import os
 import pickle
 import sys
+import types
 import zipfile
 
+import numpy
 import torch
 
 
@@ -73,6 +76,28 @@ class Malicious:
         return os.system, ("touch weights_fixture_was_run",)
 
 
+def training():
+    """What mmengine and the authors' scripts keep beside the weights: settings and logged numbers."""
+    package = types.ModuleType("mmengine.logging.history_buffer")
+
+    class HistoryBuffer:
+        pass
+
+    HistoryBuffer.__module__, HistoryBuffer.__qualname__ = package.__name__, "HistoryBuffer"
+    package.HistoryBuffer = HistoryBuffer
+    for name in ("mmengine", "mmengine.logging"):
+        sys.modules[name] = types.ModuleType(name)
+    sys.modules[package.__name__] = package
+    losses = HistoryBuffer()
+    losses.values = numpy.array([0.5, 0.25])
+    losses.smoothed = numpy.float64(0.375)
+    return {
+        "meta": {"dataset_meta": {"classes": ["road", "sky"]}, "args": argparse.Namespace(lr=0.1)},
+        "message_hub": {"log_scalars": {"loss": losses}, "step": 5},
+        "state_dict": collections.OrderedDict(weight=counting(2, 3)),
+    }
+
+
 def compressed(data):
     """The same archive with its entries compressed, which torch.save never does."""
     packed = io.BytesIO()
@@ -102,6 +127,8 @@ def main(folder):
             "state_dict": collections.OrderedDict(weight=counting(2, 3)),
             "optimizer": {"state": {0: {"step": 5, "exp_avg": counting(2, 3)}}, "groups": [None]},
         }),
+        "training.bin": saved(training()),
+        "object_inside.bin": saved({"weight": argparse.Namespace(lr=0.1)}),
         "expanded.bin": saved({"weight": counting(1, 3).expand(1000, 3)}),
         "negated.bin": saved({"weight": torch._neg_view(counting(2))}),
         "malicious.bin": saved({"weight": counting(2, 3), "surprise": Malicious()}),
@@ -109,6 +136,7 @@ def main(folder):
         "list.bin": saved([counting(2, 3)]),
         "text_inside.bin": saved({"weight": counting(2, 3), "note": "not a tensor"}),
         "legacy.bin": saved({"weight": counting(2, 3)}, _use_new_zipfile_serialization=False),
+        "legacy_views.bin": saved(views(), _use_new_zipfile_serialization=False),
         "compressed.bin": compressed(saved({"weight": counting(2, 3)})),
         "plain_pickle.bin": pickle.dumps({"weight": [1.0, 2.0]}),
     }

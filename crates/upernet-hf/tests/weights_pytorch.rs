@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use upernet_hf::{
     ErrorKind,
-    weights::{Dtype, PyTorchError, PyTorchFile},
+    weights::{Checkpoint, Dtype, PyTorchError, PyTorchFile},
 };
 
 fn path(name: &str) -> PathBuf {
@@ -168,12 +168,68 @@ fn a_modules_state_dictionary_is_read() {
 
 #[test]
 fn parameters_and_nested_dictionaries_are_read() {
-    for name in ["parameter.bin", "nested.bin"] {
+    for name in ["parameter.bin", "nested.bin", "training.bin", "legacy.bin"] {
         let file = open(name);
         assert_eq!(file.tensors().count(), 1, "{name}");
         let weight = file.read_f32("weight").expect("it is a float");
         assert_eq!(weight, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], "{name}");
     }
+}
+
+#[test]
+fn names_of_classes_beside_the_tensors_are_read() {
+    let names = |name: &str| open(name).class_names().map(<[_]>::to_vec);
+    assert_eq!(names("nested.bin"), None, "they lie elsewhere");
+    let classes = ["road", "sky"].map(str::to_owned);
+    assert_eq!(names("training.bin"), Some(classes.to_vec()));
+    let checkpoint = Checkpoint::open(&path("training.bin")).expect("it holds tensors");
+    assert_eq!(checkpoint.class_names(), Some(&classes[..]));
+}
+
+#[test]
+fn files_before_1_6_are_read_like_those_after() {
+    let (old, new) = (open("legacy_views.bin"), open("views.bin"));
+    let infos = |file: &PyTorchFile| -> Vec<(String, Vec<usize>)> {
+        let tensors = file.tensors();
+        tensors
+            .map(|(name, info)| (name.to_owned(), info.shape().to_vec()))
+            .collect()
+    };
+    assert_eq!(infos(&old), infos(&new));
+    for (name, _) in infos(&new) {
+        let read = |file: &PyTorchFile| file.read_f32(&name).expect("f32");
+        assert_eq!(read(&old), read(&new), "{name}");
+    }
+}
+
+#[test]
+fn a_file_before_1_6_that_is_damaged_is_refused_wherever_it_is_cut() {
+    let whole = bytes("legacy_views.bin");
+    for length in 0..whole.len() {
+        let error = PyTorchFile::from_bytes(whole[..length].to_vec());
+        assert!(
+            error.is_err(),
+            "{length} of {} bytes were taken",
+            whole.len()
+        );
+    }
+    let mut claimed = whole.clone();
+    // The count of the only storage's elements, 24 f32 before the end.
+    let at = whole.len() - 24 * 4 - 8;
+    assert_eq!(whole[at..at + 8], 24_u64.to_le_bytes());
+    claimed[at..at + 8].copy_from_slice(&u64::MAX.to_le_bytes());
+    let error = PyTorchFile::from_bytes(claimed).expect_err("more than there is");
+    assert!(error.to_string().ends_with("it is cut short"), "{error}");
+}
+
+#[test]
+fn an_object_in_a_tensors_place_is_refused() {
+    let (kind, message) = refusal("object_inside.bin");
+    assert_eq!(kind, ErrorKind::BadData);
+    assert!(
+        message.contains("\"weight\"") && message.contains("an object"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -192,11 +248,6 @@ fn a_pickle_that_would_run_a_command_is_refused_and_not_run() {
 #[test]
 fn files_of_another_kind_are_refused_by_name() {
     for (name, kind, expected) in [
-        (
-            "legacy.bin",
-            ErrorKind::Unsupported,
-            "is of the format before PyTorch 1.6",
-        ),
         (
             "compressed.bin",
             ErrorKind::Unsupported,

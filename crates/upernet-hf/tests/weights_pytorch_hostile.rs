@@ -184,7 +184,9 @@ fn every_other_callable_is_refused_by_name() {
         ("torch._utils", "_rebuild_tensor"),
         ("torch", "load"),
         ("collections", "defaultdict"),
-        ("numpy.core.multiarray", "_reconstruct"),
+        ("numpy", "load"),
+        ("numpy.core.multiarray", "fromfile"),
+        ("argparse", "FileType"),
     ] {
         let pickle = format!("c{module}\n{name}\n.").into_bytes();
         let error = PyTorchFile::from_bytes(Archive::new(pickle, Vec::new()).bytes());
@@ -278,8 +280,20 @@ fn malformed_pickles_are_refused_with_their_place() {
             "byte 0 of its data.pkl: operation 0x69 is not one that describes weights",
         ),
         (
-            b"\x81.",
-            "byte 0 of its data.pkl: operation 0x81 is not one that describes weights",
+            b"N)\x81.",
+            "byte 2 of its data.pkl: a new object needs a class beside the weights, found None",
+        ),
+        (
+            b"ccollections\nOrderedDict\n)\x81.",
+            "byte 26 of its data.pkl: a new object needs a class beside the weights, found a class",
+        ),
+        (
+            b"cargparse\nNamespace\n)\x81.",
+            "holds no dictionary of tensors but an object",
+        ),
+        (
+            b"}X\x01\0\0\0wcargparse\nNamespace\n)\x81}bs.",
+            "holds an object under the name \"w\", not a tensor",
         ),
         (b"N.", "holds no dictionary of tensors but None"),
         (b"}NNs.", "has a tensor whose name is None, not a string"),

@@ -110,6 +110,21 @@ impl Checkpoint {
             .filter_map(|(name, &shard)| Some((name.as_str(), self.shards[shard].info(name)?)))
     }
 
+    /// Returns the names of the classes that mmsegmentation keeps beside its tensors, if the weights are
+    /// one file and it has them.
+    #[must_use]
+    pub fn class_names(&self) -> Option<&[String]> {
+        match self.shards.as_slice() {
+            [
+                Shard {
+                    file: WeightFile::PyTorch(file),
+                    ..
+                },
+            ] => file.class_names(),
+            _ => None,
+        }
+    }
+
     /// Returns the number of tensors.
     #[must_use]
     pub fn len(&self) -> usize {

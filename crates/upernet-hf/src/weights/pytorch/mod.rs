@@ -1,14 +1,17 @@
 //! Reading `PyTorch`'s own weight files (`pytorch_model.bin`, `.pth`) without running them.
 //!
-//! Such a file is a zip archive of raw storages and a pickle, which is a program. The crate
+//! Such a file is a zip archive of raw storages and a pickle, which is a program; before `PyTorch` 1.6 it
+//! was the same without the archive. The crate
 //! `pytorch-reader` was considered: it is careful, but it reads every container and object that
 //! `PyTorch` has ever written, keeps what it does not know in silence, and lets a tensor claim 10 GiB
-//! whatever the file's size. This reader takes the one form that a checkpoint needs, and refuses the
+//! whatever the file's size. This reader takes the two forms that a checkpoint has, and refuses the
 //! rest by name: archives that are not compressed, a dozen names in the pickle, tensors no larger
 //! than their storage.
 
 mod archive;
+mod class_names;
 mod cursor;
+mod legacy;
 mod pickle;
 mod problem;
 mod rebuild;
@@ -33,16 +36,18 @@ use crate::{
 const MAX_PICKLE_BYTES: usize = 16 << 20;
 /// How every zip file starts.
 const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
-/// How files before `PyTorch` 1.6 start: a pickle of the format's magic number.
-const LEGACY_MAGIC: &[u8] = &[
-    0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19,
-];
-
 /// A `PyTorch` weight file whose description has been checked against its contents.
 #[derive(Debug)]
 pub struct PyTorchFile {
     backing: Backing,
+    contents: Contents,
+}
+
+/// What the pickle of a file describes.
+#[derive(Debug)]
+struct Contents {
     tensors: BTreeMap<String, Strided>,
+    class_names: Option<Vec<String>>,
 }
 
 impl PyTorchFile {
@@ -77,13 +82,20 @@ impl PyTorchFile {
     }
 
     fn new(backing: Backing) -> Result<Self, PyTorchError> {
-        let tensors = read(&backing)?;
-        Ok(Self { backing, tensors })
+        let contents = read(&backing)?;
+        Ok(Self { backing, contents })
+    }
+
+    /// Returns the names of the classes that mmsegmentation keeps beside the tensors, if they are there.
+    #[must_use]
+    pub fn class_names(&self) -> Option<&[String]> {
+        self.contents.class_names.as_deref()
     }
 
     /// Returns the tensors in order of their names.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
-        self.tensors
+        self.contents
+            .tensors
             .iter()
             .map(|(name, strided)| (name.as_str(), strided.info()))
     }
@@ -91,7 +103,7 @@ impl PyTorchFile {
     /// Returns the type and shape of a tensor, if it is there.
     #[must_use]
     pub fn info(&self, name: &str) -> Option<&TensorInfo> {
-        self.tensors.get(name).map(Strided::info)
+        self.contents.tensors.get(name).map(Strided::info)
     }
 
     /// Reads a floating-point tensor of any width, in row-major order.
@@ -115,14 +127,17 @@ impl PyTorchFile {
     }
 
     fn stored(&self, name: &str) -> Result<(Dtype, Cow<'_, [u8]>), TensorError> {
-        let strided = self.tensors.get(name);
+        let strided = self.contents.tensors.get(name);
         let strided = strided.ok_or_else(|| TensorError::NotFound { name: name.into() })?;
         Ok((strided.info().dtype(), strided.bytes(&self.backing)))
     }
 }
 
-fn read(file: &[u8]) -> Result<BTreeMap<String, Strided>, PyTorchError> {
+fn read(file: &[u8]) -> Result<Contents, PyTorchError> {
     check_format(file)?;
+    if file.starts_with(legacy::MAGIC) {
+        return legacy::read(file);
+    }
     let entries = archive::entries(file)?;
     // Entries lie below one folder, whose name is that of the file when it was saved.
     let pickles: Vec<&str> = entries
@@ -146,15 +161,19 @@ fn read(file: &[u8]) -> Result<BTreeMap<String, Strided>, PyTorchError> {
             limit,
         });
     }
-    let (heap, top) = pickle::read(pickle)
+    let (heap, top, _) = pickle::read(pickle)
         .map_err(|(position, problem)| PyTorchError::Pickle { position, problem })?;
-    state_dict::tensors(&heap, top, file.len(), |key| entry(&format!("data/{key}")))
+    let storage = |key: &str| entry(&format!("data/{key}"));
+    Ok(Contents {
+        tensors: state_dict::tensors(&heap, top, file.len(), storage)?,
+        class_names: class_names::find(&heap, top),
+    })
 }
 
 fn check_format(file: &[u8]) -> Result<(), PyTorchError> {
     match file {
         _ if file.starts_with(ZIP_MAGIC) => Ok(()),
-        _ if file.starts_with(LEGACY_MAGIC) => Err(PyTorchError::Legacy),
+        _ if file.starts_with(legacy::MAGIC) => Ok(()),
         _ if file.starts_with(GIT_LFS_POINTER) => Err(PyTorchError::GitLfsPointer),
         _ => Err(PyTorchError::NotPyTorch),
     }

@@ -1,7 +1,8 @@
 //! A pickle machine that can only describe tensors.
 //!
 //! It knows the operations that `torch.save` writes (protocol 2, and 4 on request) and the dozen
-//! names of [`Callable`]; whatever else a pickle asks for is refused by its name. It calls nothing.
+//! names of [`Callable`]; whatever else a pickle asks for is refused by its name. It calls nothing: objects
+//! that are known to lie beside weights, such as logged numbers, are passed over.
 //!
 //! # Source
 //!
@@ -20,10 +21,11 @@ use crate::weights::PickleError;
 
 type Result<T> = std::result::Result<T, PickleError>;
 
-/// Reads a pickle, and returns its values and the top one; an error comes with its position.
+/// Reads a pickle, and returns its values, the top one, and how many bytes it has; an error comes with its
+/// position.
 pub(super) fn read(
     pickle: &[u8],
-) -> std::result::Result<(Heap<'_>, Reference), (usize, PickleError)> {
+) -> std::result::Result<(Heap<'_>, Reference, usize), (usize, PickleError)> {
     let mut machine = Machine {
         cursor: Cursor::new(pickle),
         heap: Heap::default(),
@@ -34,7 +36,7 @@ pub(super) fn read(
         let position = machine.cursor.position();
         match machine.step() {
             Ok(None) => {}
-            Ok(Some(top)) => return Ok((machine.heap, top)),
+            Ok(Some(top)) => return Ok((machine.heap, top, machine.cursor.position())),
             Err(problem) => return Err((position, problem)),
         }
     }
@@ -52,37 +54,38 @@ impl<'a> Machine<'a> {
     fn step(&mut self) -> Result<Option<Reference>> {
         match self.cursor.byte()? {
             b'.' => return self.stack.pop().map(Some),
-            0x80 => self.cursor.skip(1)?,                     // PROTO
-            0x95 => self.cursor.skip(8)?,                     // FRAME
-            b'(' => self.stack.mark()?,                       // MARK
-            b'N' => self.push(Value::None)?,                  // NONE
-            0x88 | 0x89 => self.push(Value::Bool)?,           // NEWTRUE, NEWFALSE
-            b'K' => self.unsigned::<1>()?,                    // BININT1
-            b'M' => self.unsigned::<2>()?,                    // BININT2
-            b'J' => self.signed()?,                           // BININT
-            0x8a => self.long()?,                             // LONG1
-            b'G' => self.float()?,                            // BINFLOAT
-            b'X' => self.text::<4>()?,                        // BINUNICODE
-            0x8c => self.text::<1>()?,                        // SHORT_BINUNICODE
-            b')' => self.push(Value::Tuple(Vec::new()))?,     // EMPTY_TUPLE
-            b']' => self.push(Value::List(Vec::new()))?,      // EMPTY_LIST
-            b'}' => self.push(Value::Dict(Vec::new()))?,      // EMPTY_DICT
-            b't' => self.tuple_to_mark()?,                    // TUPLE
+            0x80 => self.cursor.skip(1)?,    // PROTO
+            0x95 => self.cursor.skip(8)?,    // FRAME
+            b'(' => self.stack.mark()?,      // MARK
+            b'N' => self.push(Value::None)?, // NONE
+            code @ (0x88 | 0x89) => self.push(Value::Bool(code == 0x88))?, // NEWTRUE, NEWFALSE
+            b'K' => self.unsigned::<1>()?,   // BININT1
+            b'M' => self.unsigned::<2>()?,   // BININT2
+            b'J' => self.signed()?,          // BININT
+            0x8a => self.long()?,            // LONG1
+            b'G' => self.float()?,           // BINFLOAT
+            b'X' => self.text::<4>()?,       // BINUNICODE
+            0x8c => self.text::<1>()?,       // SHORT_BINUNICODE
+            b')' => self.push(Value::Tuple(Vec::new()))?, // EMPTY_TUPLE
+            b']' => self.push(Value::List(Vec::new()))?, // EMPTY_LIST
+            b'}' => self.push(Value::Dict(Vec::new()))?, // EMPTY_DICT
+            b't' => self.tuple_to_mark()?,   // TUPLE
             count @ 0x85..=0x87 => self.tuple(count - 0x84)?, // TUPLE1, TUPLE2, TUPLE3
-            b'a' => self.append()?,                           // APPEND
-            b'e' => self.appends()?,                          // APPENDS
-            b's' => self.set_item()?,                         // SETITEM
-            b'u' => self.set_items()?,                        // SETITEMS
-            b'q' => self.memoize_at::<1>()?,                  // BINPUT
-            b'r' => self.memoize_at::<4>()?,                  // LONG_BINPUT
-            0x94 => self.memoize()?,                          // MEMOIZE
-            b'h' => self.recall::<1>()?,                      // BINGET
-            b'j' => self.recall::<4>()?,                      // LONG_BINGET
-            b'c' => self.global()?,                           // GLOBAL
-            0x93 => self.stack_global()?,                     // STACK_GLOBAL
-            b'Q' => self.storage()?,                          // BINPERSID
-            b'R' => self.reduce()?,                           // REDUCE
-            b'b' => self.build()?,                            // BUILD
+            b'a' => self.append()?,          // APPEND
+            b'e' => self.appends()?,         // APPENDS
+            b's' => self.set_item()?,        // SETITEM
+            b'u' => self.set_items()?,       // SETITEMS
+            b'q' => self.memoize_at::<1>()?, // BINPUT
+            b'r' => self.memoize_at::<4>()?, // LONG_BINPUT
+            0x94 => self.memoize()?,         // MEMOIZE
+            b'h' => self.recall::<1>()?,     // BINGET
+            b'j' => self.recall::<4>()?,     // LONG_BINGET
+            b'c' => self.global()?,          // GLOBAL
+            0x93 => self.stack_global()?,    // STACK_GLOBAL
+            b'Q' => self.storage()?,         // BINPERSID
+            b'R' => self.reduce()?,          // REDUCE
+            0x81 => self.new_object()?,      // NEWOBJ
+            b'b' => self.build()?,           // BUILD
             code => return Err(PickleError::Opcode { code }),
         }
         Ok(None)
@@ -134,28 +137,27 @@ impl<'a> Machine<'a> {
 
     fn append(&mut self) -> Result<()> {
         let item = self.stack.pop()?;
-        self.list()?.push(item);
-        Ok(())
+        self.extend_list(vec![item])
     }
 
     fn appends(&mut self) -> Result<()> {
-        let mut items = self.stack.pop_to_mark()?;
-        self.list()?.append(&mut items);
-        Ok(())
+        let items = self.stack.pop_to_mark()?;
+        self.extend_list(items)
     }
 
-    fn list(&mut self) -> Result<&mut Vec<Reference>> {
+    fn extend_list(&mut self, mut items: Vec<Reference>) -> Result<()> {
         match self.heap.get_mut(self.stack.top()?) {
-            Value::List(items) => Ok(items),
-            other => Err(operand("appending", "a list", other)),
+            Value::List(list) => list.append(&mut items),
+            Value::Bystander => {}
+            other => return Err(operand("appending", "a list", other)),
         }
+        Ok(())
     }
 
     fn set_item(&mut self) -> Result<()> {
         let value = self.stack.pop()?;
         let key = self.stack.pop()?;
-        self.dict()?.push((key, value));
-        Ok(())
+        self.extend_dict(&[[key, value]])
     }
 
     fn set_items(&mut self) -> Result<()> {
@@ -169,16 +171,16 @@ impl<'a> Machine<'a> {
                 found,
             });
         }
-        self.dict()?
-            .extend(pairs.iter().map(|&[key, value]| (key, value)));
-        Ok(())
+        self.extend_dict(pairs)
     }
 
-    fn dict(&mut self) -> Result<&mut Vec<(Reference, Reference)>> {
+    fn extend_dict(&mut self, pairs: &[[Reference; 2]]) -> Result<()> {
         match self.heap.get_mut(self.stack.top()?) {
-            Value::Dict(items) => Ok(items),
-            other => Err(operand("setting items", "a dictionary", other)),
+            Value::Dict(items) => items.extend(pairs.iter().map(|&[key, value]| (key, value))),
+            Value::Bystander => {}
+            other => return Err(operand("setting items", "a dictionary", other)),
         }
+        Ok(())
     }
 
     fn memoize_at<const BYTES: usize>(&mut self) -> Result<()> {
@@ -263,15 +265,26 @@ impl<'a> Machine<'a> {
                 let tensor = rebuild::parameter(&self.heap, arguments)?;
                 self.stack.push(tensor)
             }
+            Value::Callable(Callable::Bystander) => self.push(Value::Bystander),
             other => Err(operand("a call", "a function", other)),
         }
     }
 
-    /// Takes an object's state; only a dictionary of modules' versions is ever there, and ignored.
+    /// An object of a class, before its state; only those that are passed over are made so.
+    fn new_object(&mut self) -> Result<()> {
+        let _arguments = self.stack.pop()?;
+        match self.heap.get(self.stack.pop()?) {
+            Value::Callable(Callable::Bystander) => self.push(Value::Bystander),
+            other => Err(operand("a new object", "a class beside the weights", other)),
+        }
+    }
+
+    /// Takes an object's state; of what is read, only a dictionary has one: its modules' versions, which
+    /// are ignored.
     fn build(&mut self) -> Result<()> {
         self.stack.pop()?;
         match self.heap.get(self.stack.top()?) {
-            Value::Dict(_) => Ok(()),
+            Value::Dict(_) | Value::Bystander => Ok(()),
             other => Err(operand("setting an object's state", "a dictionary", other)),
         }
     }

@@ -16,12 +16,12 @@ pub enum PyTorchError {
     /// The file is what git-lfs leaves until the real one is fetched.
     #[error("is a git-lfs pointer, not the weights; fetch them with `git lfs pull`")]
     GitLfsPointer,
-    /// The file is of the format before `PyTorch` 1.6.
-    #[error(
-        "is of the format before PyTorch 1.6, which is not supported; convert it with \
-         `torch.save(torch.load(path, weights_only=True), path)`"
-    )]
-    Legacy,
+    /// The file is of the format before `PyTorch` 1.6, and contradicts itself.
+    #[error("is a damaged file of the format before PyTorch 1.6: {problem}")]
+    Legacy {
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// The zip archive's directory, which comes last, is not there.
     #[error("is cut short: the directory at the end of the archive is missing")]
     Truncated,
@@ -178,8 +178,7 @@ impl PyTorchError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Legacy
-            | Self::BigEndian
+            Self::BigEndian
             | Self::NotStored { .. }
             | Self::Pickle {
                 problem: PickleError::Forbidden { .. },

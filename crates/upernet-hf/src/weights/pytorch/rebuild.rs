@@ -11,14 +11,20 @@ type Result<T> = std::result::Result<T, PickleError>;
 /// Axes of a tensor; convolution weights have four.
 const MAX_AXES: usize = 8;
 
-/// Reads a persistent id: `("storage", type, key, location, elements)`.
+/// Reads a persistent id: `("storage", type, key, location, elements)`, and in files before `PyTorch` 1.6
+/// `None`, where views of storages once were.
 pub(super) fn storage<'a>(heap: &Heap<'a>, id: Reference) -> Result<Storage<'a>> {
     let Value::Tuple(parts) = heap.get(id) else {
         return Err(operand("a storage", "a tuple", heap.get(id)));
     };
-    let &[tag, kind, key, _location, elements] = parts.as_slice() else {
+    let Some((&[tag, kind, key, _location, elements], view)) = parts.split_first_chunk() else {
         return Err(arity("a storage", "a tuple of five"));
     };
+    match view {
+        [] => {}
+        &[view] if matches!(heap.get(view), Value::None) => {}
+        _ => return Err(arity("a storage", "a tuple of five")),
+    }
     let Value::Text("storage") = heap.get(tag) else {
         return Err(operand("a storage", "the word storage", heap.get(tag)));
     };

@@ -13,7 +13,7 @@ pub(super) const MAX_OBJECTS: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) enum Value<'a> {
     None,
-    Bool,
+    Bool(bool),
     Integer(i64),
     /// A floating-point number or an integer of more than 64 bits, which no tensor needs.
     OtherNumber,
@@ -24,6 +24,9 @@ pub(super) enum Value<'a> {
     Dict(Vec<(Reference, Reference)>),
     Storage(Storage<'a>),
     Tensor(Box<View<'a>>),
+    /// An object that is no tensor, of a class that is known to be kept beside weights. Nothing is made
+    /// of it, and nothing is asked of it.
+    Bystander,
 }
 
 /// The classes and functions that a pickle of weights may name.
@@ -33,7 +36,26 @@ pub(super) enum Callable {
     RebuildTensor,
     RebuildParameter,
     StorageType(Dtype),
+    /// What makes a [`Value::Bystander`].
+    Bystander,
 }
+
+/// Classes and functions of what training scripts keep beside the weights: settings, and logged numbers.
+/// They are never called.
+const BYSTANDERS: [(&str, &str); 12] = [
+    ("_codecs", "encode"),
+    ("argparse", "Namespace"),
+    ("mmengine.config.config", "ConfigDict"),
+    ("mmengine.logging.history_buffer", "HistoryBuffer"),
+    ("numpy", "dtype"),
+    ("numpy", "ndarray"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "scalar"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy.core.multiarray", "scalar"),
+    ("pathlib", "PosixPath"),
+    ("yacs.config", "CfgNode"),
+];
 
 /// A run of elements in an entry of the archive.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +82,7 @@ impl Value<'_> {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::None => "None",
-            Self::Bool => "a truth value",
+            Self::Bool(_) => "a truth value",
             Self::Integer(_) | Self::OtherNumber => "a number",
             Self::Text(_) => "a string",
             Self::Callable(_) => "a class or function",
@@ -69,6 +91,7 @@ impl Value<'_> {
             Self::Dict(_) => "a dictionary",
             Self::Storage(_) => "a storage",
             Self::Tensor(_) => "a tensor",
+            Self::Bystander => "an object",
         }
     }
 }
@@ -90,7 +113,7 @@ impl Callable {
             ("torch", "CharStorage") => Dtype::I8,
             ("torch", "ByteStorage") => Dtype::U8,
             ("torch", "BoolStorage") => Dtype::Bool,
-            _ => return None,
+            other => return BYSTANDERS.contains(&other).then_some(Self::Bystander),
         };
         Some(Self::StorageType(dtype))
     }
@@ -113,6 +136,14 @@ impl<'a> Heap<'a> {
     /// Returns a value; a reference is only ever made by [`keep`](Self::keep).
     pub(super) fn get(&self, reference: Reference) -> &Value<'a> {
         &self.values[reference as usize]
+    }
+
+    /// Returns every storage that a tensor was made of.
+    pub(super) fn storages(&self) -> impl Iterator<Item = &Storage<'a>> {
+        self.values.iter().filter_map(|value| match value {
+            Value::Storage(storage) => Some(storage),
+            _ => None,
+        })
     }
 
     /// Returns a value to be changed.
