@@ -37,14 +37,25 @@ pub enum Error {
         /// What would do.
         needs: String,
     },
-    /// The weights are another library's, told by their keys.
-    #[error("{}: these are {library} weights, which are not supported yet; \
-        convert them to a Hugging Face folder", path.display())]
-    ForeignWeights {
+    /// The weights are of a network that is not taken, told by their keys.
+    #[error("{}: these are {what}: {reason}", path.display())]
+    UnsupportedWeights {
         /// The weight file.
         path: PathBuf,
-        /// Whose keys they are.
-        library: &'static str,
+        /// What they are.
+        what: &'static str,
+        /// Why they are not taken.
+        reason: &'static str,
+    },
+    /// There is no configuration, and the tensors do not tell one.
+    #[error(
+        "{}: there is no configuration beside it, and its tensors do not tell one: {problem}; \
+        give a config.json", path.display())]
+    NotInferred {
+        /// The weight file.
+        path: PathBuf,
+        /// What is missing or contradicts itself.
+        problem: String,
     },
     /// The weights do not fit the network that the config describes.
     #[error("{}: weights do not fit config.json: {}", path.display(), report.problems())]

@@ -1,11 +1,13 @@
-//! Names: paths of our modules to keys of the hub, and other dialects to the hub's.
+//! Names: paths of our modules to keys of the hub, of either generation of `transformers`.
+//!
+//! Those of other libraries are in `dialects`.
 //!
 //! Field names follow the hub where Rust allows, so the tables are short; each row is one place
 //! where they part.
 
 mod backbone;
 
-pub(crate) use backbone::{backbone_dialect, backbone_key, is_backbone, is_output_norm};
+pub(crate) use backbone::{backbone_dialect, backbone_key, is_backbone, is_count, is_output_norm};
 
 use crate::report::Dialect;
 
@@ -30,37 +32,24 @@ const V5_MEMORY_TO_HUB: [(&str, &str); 7] = [
 /// What DINOv3's ConvNeXt has before its stages in `transformers` 5's memory, and not in files.
 const DINOV3_MEMORY: &str = "backbone.model.stages.";
 
-/// How the stem of a backbone is called in checkpoints of other libraries.
-const FOREIGN_BACKBONES: [(&str, &str); 4] = [
-    ("patch_embed.proj.", "timm or Microsoft"),
-    ("stem.0.", "timm"),
-    ("features.0.0.", "torchvision"),
-    ("downsample_layers.0.0.", "Meta"),
-];
-
 /// Hub key of a parameter of a head at `path` (dotted, without enum variants).
 pub(crate) fn head_key(path: &str) -> String {
     let replace = |key: String, (from, to): &(&str, &str)| key.replace(from, to);
     PATH_TO_KEY.iter().fold(path.to_owned(), replace)
 }
 
-/// Hub key of a key in `dialect`.
+/// Hub key of a key in Hugging Face's `dialect`.
 pub(crate) fn to_hub(key: &str, dialect: Dialect) -> String {
-    match dialect {
-        Dialect::Hub => key.to_owned(),
-        Dialect::V5Memory => {
-            let inner = ["embeddings.", "encoder."];
-            let key = match key.strip_prefix("backbone.swin.") {
-                Some(rest) if inner.iter().any(|name| rest.starts_with(name)) => {
-                    format!("backbone.{rest}")
-                }
-                _ => key.replace(DINOV3_MEMORY, "backbone.stages."),
-            };
-            V5_MEMORY_TO_HUB
-                .iter()
-                .fold(key, |key, (from, to)| key.replace(from, to))
-        }
+    if dialect != Dialect::V5Memory {
+        return key.to_owned();
     }
+    let inner = ["embeddings.", "encoder."];
+    let key = match key.strip_prefix("backbone.swin.") {
+        Some(rest) if inner.iter().any(|name| rest.starts_with(name)) => format!("backbone.{rest}"),
+        _ => key.replace(DINOV3_MEMORY, "backbone.stages."),
+    };
+    let replace = |key: String, (from, to): &(&str, &str)| key.replace(from, to);
+    V5_MEMORY_TO_HUB.iter().fold(key, replace)
 }
 
 /// The dialect of a checkpoint, told by its keys.
@@ -76,21 +65,6 @@ pub(crate) fn dialect<'a>(mut keys: impl Iterator<Item = &'a str>) -> Dialect {
     } else {
         Dialect::Hub
     }
-}
-
-/// Another library whose keys these are, if the keys say so.
-pub(crate) fn foreign_library<'a>(mut keys: impl Iterator<Item = &'a str>) -> Option<&'static str> {
-    keys.find_map(|key| {
-        let key = key.strip_prefix("module.").unwrap_or(key);
-        if key.starts_with("decode_head.conv_seg.") || key.starts_with("auxiliary_head.conv_seg.") {
-            Some("mmsegmentation")
-        } else if key.starts_with("backbone._backbone.") {
-            Some("timm")
-        } else {
-            let mut known = FOREIGN_BACKBONES.into_iter();
-            known.find_map(|(stem, library)| key.starts_with(stem).then_some(library))
-        }
-    })
 }
 
 /// Whether a hub key is of the layer of a head that tells classes apart.
@@ -134,24 +108,6 @@ mod tests {
         assert_eq!(
             to_hub(keys[0], Dialect::V5Memory),
             "backbone.stages.2.layers.0.gamma"
-        );
-    }
-
-    #[test]
-    fn other_libraries_are_told_by_their_keys() {
-        let mmseg = ["backbone.norm0.weight", "decode_head.conv_seg.weight"];
-        assert_eq!(foreign_library(mmseg.into_iter()), Some("mmsegmentation"));
-        for (key, library) in [
-            ("patch_embed.proj.weight", "timm or Microsoft"),
-            ("stem.0.bias", "timm"),
-            ("features.0.0.weight", "torchvision"),
-            ("downsample_layers.0.0.bias", "Meta"),
-        ] {
-            assert_eq!(foreign_library([key].into_iter()), Some(library), "{key}");
-        }
-        assert_eq!(
-            foreign_library(["decode_head.classifier.weight"].into_iter()),
-            None
         );
     }
 }

@@ -6,8 +6,7 @@ use upernet_hf::ModelFolder;
 use upernet_nn::Precision;
 
 use crate::{
-    BuildOptions, Error, KeyReport, Model, build_with,
-    match_up::{HubNames, MatchUp},
+    BuildOptions, Error, KeyReport, Model, build_with, match_up::MatchUp, names::HubNames,
     parameters::hub_parameters,
 };
 

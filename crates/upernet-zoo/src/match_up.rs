@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use upernet_hf::{config::HfConfig, weights::Checkpoint};
 
 use crate::{
-    Dialect, Error, KeyReport, Mismatch, Model,
+    Error, KeyReport, Mismatch, Model,
+    dialects::Verb,
     families::family,
-    keys,
+    names::{HubNames, Source},
     parameters::{Form, HubParameter, replace_values},
 };
 
@@ -15,51 +16,11 @@ use crate::{
 /// otherwise be in memory both.
 const RELEASE_EVERY: usize = 8 << 20;
 
-/// The tensors of a checkpoint by their names on the hub.
-#[derive(Debug)]
-pub(crate) struct HubNames {
-    pub(crate) dialect: Dialect,
-    /// Hub key to the name in the file.
-    pub(crate) names: BTreeMap<String, String>,
-}
-
-impl HubNames {
-    /// Those of a whole UPerNet.
-    pub(crate) fn of_network(checkpoint: &Checkpoint) -> Result<Self, Error> {
-        check_library(checkpoint)?;
-        let names = || checkpoint.tensors().map(|(name, _)| name);
-        let dialect = keys::dialect(names());
-        let names = names()
-            .map(|name| (keys::to_hub(name, dialect), name.to_owned()))
-            .collect();
-        Ok(Self { dialect, names })
-    }
-
-    /// Takes out the names whose hub key `is_out` is true of, and returns those keys, sorted.
-    pub(crate) fn take_out(&mut self, is_out: impl Fn(&str) -> bool) -> Vec<String> {
-        self.names
-            .extract_if(.., |key, _| is_out(key))
-            .map(|(key, _)| key)
-            .collect()
-    }
-}
-
-/// Refuses the weights of other libraries by their name.
-pub(crate) fn check_library(checkpoint: &Checkpoint) -> Result<(), Error> {
-    match keys::foreign_library(checkpoint.tensors().map(|(name, _)| name)) {
-        None => Ok(()),
-        Some(library) => Err(Error::ForeignWeights {
-            path: checkpoint.files()[0].clone(),
-            library,
-        }),
-    }
-}
-
 /// Which tensor of a checkpoint each parameter of a network takes, and what fits nowhere.
 #[derive(Debug)]
 pub(crate) struct MatchUp {
-    /// Hub key to the name in the file.
-    names: BTreeMap<String, String>,
+    /// Hub key to the tensor in the file.
+    names: BTreeMap<String, Source>,
     pub(crate) report: KeyReport,
 }
 
@@ -71,9 +32,11 @@ impl MatchUp {
         wanted: &[HubParameter],
         names: HubNames,
     ) -> Result<Self, Error> {
+        let mut report = KeyReport::empty(names.dialect);
+        report.dropped = names.dropped;
         let mut matched = Self {
             names: names.names,
-            report: empty_report(names.dialect),
+            report,
         };
         for parameter in wanted {
             matched.match_parameter(checkpoint, parameter);
@@ -98,7 +61,7 @@ impl MatchUp {
             if !applied.contains(stored.key.as_str()) {
                 return Ok::<_, Error>(None);
             }
-            let values = read(checkpoint, &self.names[&stored.key], stored)?;
+            let values = stored.to_module_layout(self.hub_values(checkpoint, stored)?);
             unreleased += values.len();
             if unreleased >= RELEASE_EVERY {
                 checkpoint.release_pages();
@@ -111,21 +74,45 @@ impl MatchUp {
         Ok(model)
     }
 
-    fn match_parameter(&mut self, checkpoint: &Checkpoint, parameter: &HubParameter) {
-        let info = self
-            .names
-            .get(&parameter.key)
-            .and_then(|name| checkpoint.info(name));
-        let key = parameter.key.clone();
-        match info {
-            None => self.report.missing.push(key),
-            Some(info) if fits(info.shape(), parameter) => self.report.applied.push(key),
-            Some(info) => self.report.mismatched.push(Mismatch {
-                key,
-                found: info.shape().to_vec(),
-                expected: parameter.shape.clone(),
-            }),
+    /// The values of a parameter that was applied, in the layout of the hub's files.
+    pub(crate) fn hub_values(
+        &self,
+        checkpoint: &Checkpoint,
+        stored: &HubParameter,
+    ) -> Result<Vec<f32>, upernet_hf::Error> {
+        let source = &self.names[&stored.key];
+        match stored.form {
+            Form::Same | Form::Transposed => source.read(checkpoint),
+            Form::Count => {
+                let counts = checkpoint.read_i64(&source.name)?;
+                Ok(counts.iter().map(|&count| count as f32).collect())
+            }
         }
+    }
+
+    fn match_parameter(&mut self, checkpoint: &Checkpoint, parameter: &HubParameter) {
+        let key = parameter.key.clone();
+        let source = self.names.get(&key);
+        let Some((source, shape)) =
+            source.and_then(|source| Some((source, source.shape(checkpoint)?)))
+        else {
+            self.report.missing.push(key);
+            return;
+        };
+        if !fits(&shape, parameter) {
+            self.report.mismatched.push(Mismatch {
+                key,
+                found: shape,
+                expected: parameter.shape.clone(),
+            });
+            return;
+        }
+        match source.change.verb() {
+            Some(Verb::Split) => self.report.split.push(key.clone()),
+            Some(Verb::Reordered) => self.report.reordered.push(key.clone()),
+            None => {}
+        }
+        self.report.applied.push(key);
     }
 
     fn sort_out_leftovers(
@@ -139,12 +126,12 @@ impl MatchUp {
             .map(|parameter| parameter.key.as_str())
             .collect();
         let family = family(&config.backbone)?;
-        for (key, name) in &self.names {
+        for (key, source) in &self.names {
             if placed.contains(key.as_str()) {
                 continue;
             }
             let ignored = match family.position_index(key) {
-                Some(window) => is_position_index(checkpoint, name, window)?,
+                Some(window) => is_position_index(checkpoint, &source.name, window)?,
                 None => family.is_unused(key),
             };
             if ignored {
@@ -158,24 +145,18 @@ impl MatchUp {
             &mut self.report.missing,
             &mut self.report.unexpected,
             &mut self.report.ignored,
+            &mut self.report.split,
+            &mut self.report.reordered,
         ] {
             list.sort_unstable();
         }
         self.report
             .mismatched
             .sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        self.report
+            .dropped
+            .sort_unstable_by(|a, b| a.key.cmp(&b.key));
         Ok(())
-    }
-}
-
-fn empty_report(dialect: Dialect) -> KeyReport {
-    KeyReport {
-        dialect,
-        applied: Vec::new(),
-        ignored: Vec::new(),
-        missing: Vec::new(),
-        unexpected: Vec::new(),
-        mismatched: Vec::new(),
     }
 }
 
@@ -205,16 +186,4 @@ fn is_position_index(checkpoint: &Checkpoint, name: &str, window: usize) -> Resu
         .iter()
         .zip(expected)
         .all(|(&found, expected)| usize::try_from(found) == Ok(expected)))
-}
-
-fn read(checkpoint: &Checkpoint, name: &str, stored: &HubParameter) -> Result<Vec<f32>, Error> {
-    let values = match stored.form {
-        Form::Same | Form::Transposed => checkpoint.read_f32(name)?,
-        Form::Count => checkpoint
-            .read_i64(name)?
-            .iter()
-            .map(|&count| count as f32)
-            .collect(),
-    };
-    Ok(stored.to_module_layout(values))
 }

@@ -13,6 +13,52 @@ pub enum Dialect {
     Hub,
     /// As `transformers` 5 has them in memory (`state_dict()`), for Swin.
     V5Memory,
+    /// As mmsegmentation writes them.
+    MmSegmentation,
+    /// As timm writes them.
+    Timm,
+    /// As torchvision writes them.
+    Torchvision,
+    /// As Microsoft published Swin.
+    Microsoft,
+    /// As Meta published `ConvNeXt`.
+    Meta,
+}
+
+impl Dialect {
+    /// Its name in data.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hub => "hub",
+            Self::V5Memory => "v5-memory",
+            Self::MmSegmentation => "mmsegmentation",
+            Self::Timm => "timm",
+            Self::Torchvision => "torchvision",
+            Self::Microsoft => "microsoft",
+            Self::Meta => "meta",
+        }
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::V5Memory => "transformers 5, as in memory",
+            Self::Microsoft => "Microsoft",
+            Self::Meta => "Meta",
+            other => other.name(),
+        }
+    }
+}
+
+/// A tensor of the file that the network has no use for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// Its key in the file.
+    pub key: String,
+    /// Why it is left out, lower case and without a full stop.
+    pub reason: &'static str,
 }
 
 /// A tensor whose shape is not the network's.
@@ -45,9 +91,29 @@ pub struct KeyReport {
     pub unexpected: Vec<String>,
     /// Keys whose shape is not the network's.
     pub mismatched: Vec<Mismatch>,
+    /// Those of the applied keys whose values were cut out of a fused projection.
+    pub split: Vec<String>,
+    /// Those of the applied keys whose values were put into another order.
+    pub reordered: Vec<String>,
+    /// Tensors that the names of their library tell to be of no use, in order of their keys.
+    pub dropped: Vec<Dropped>,
 }
 
 impl KeyReport {
+    pub(crate) fn empty(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            applied: Vec::new(),
+            ignored: Vec::new(),
+            missing: Vec::new(),
+            unexpected: Vec::new(),
+            mismatched: Vec::new(),
+            split: Vec::new(),
+            reordered: Vec::new(),
+            dropped: Vec::new(),
+        }
+    }
+
     /// Whether every parameter has its value and every key its place.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -114,14 +180,7 @@ mod tests {
     use super::*;
 
     fn report() -> KeyReport {
-        KeyReport {
-            dialect: Dialect::Hub,
-            applied: Vec::new(),
-            ignored: Vec::new(),
-            missing: Vec::new(),
-            unexpected: Vec::new(),
-            mismatched: Vec::new(),
-        }
+        KeyReport::empty(Dialect::Hub)
     }
 
     #[test]

@@ -59,7 +59,8 @@ pub fn save(
     Ok(())
 }
 
-fn info(stored: &HubParameter) -> Result<TensorInfo, upernet_hf::weights::TensorError> {
+/// Type and shape of a parameter in a file.
+pub(crate) fn info(stored: &HubParameter) -> Result<TensorInfo, upernet_hf::weights::TensorError> {
     let dtype = if stored.form == Form::Count {
         Dtype::I64
     } else {
@@ -88,6 +89,7 @@ fn values(model: &Model, config: &HfConfig) -> Result<BTreeMap<String, Vec<u8>>,
             let values = value.into_data().convert::<f32>().try_into_vec::<f32>();
             match values {
                 Ok(values) => {
+                    let values = stored.to_hub_layout(values);
                     found.insert(stored.key.clone(), bytes(values, &stored));
                 }
                 Err(error) => {
@@ -108,12 +110,13 @@ fn values(model: &Model, config: &HfConfig) -> Result<BTreeMap<String, Vec<u8>>,
     collect.found
 }
 
+/// The little-endian bytes of a parameter whose values are in the layout of the hub's files.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "a count is a whole number below 2^24"
 )]
-fn bytes(values: Vec<f32>, stored: &HubParameter) -> Vec<u8> {
-    let values = stored.to_hub_layout(values).into_iter();
+pub(crate) fn bytes(values: Vec<f32>, stored: &HubParameter) -> Vec<u8> {
+    let values = values.into_iter();
     match stored.form {
         Form::Same | Form::Transposed => values.flat_map(f32::to_le_bytes).collect(),
         Form::Count => values

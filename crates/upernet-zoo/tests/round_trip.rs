@@ -209,14 +209,17 @@ fn a_position_index_of_another_window_is_refused() {
 }
 
 #[test]
-fn mmsegmentation_weights_are_refused_by_name() {
+fn heads_of_mmsegmentation_over_another_backbone_are_refused_by_name() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     saved(&convnext(), folder.path());
     rewrite(folder.path(), |name, info| {
         Some((name.replace(".classifier.", ".conv_seg."), info.clone()))
     });
     let message = load_folder(folder.path())
-        .expect_err("another library")
+        .expect_err("a mixture")
         .to_string();
-    assert!(message.contains("mmsegmentation"), "{message}");
+    assert!(
+        message.contains("these are mmsegmentation weights with a backbone that is not known"),
+        "{message}"
+    );
 }

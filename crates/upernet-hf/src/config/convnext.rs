@@ -71,6 +71,10 @@ impl Family for HfConvNextConfig {
         "convnext"
     }
 
+    fn backbone_class(&self) -> &'static str {
+        "ConvNextBackbone"
+    }
+
     fn title(&self) -> &'static str {
         "ConvNeXt"
     }

@@ -67,6 +67,10 @@ impl Family for HfConvNextV2Config {
         "convnextv2"
     }
 
+    fn backbone_class(&self) -> &'static str {
+        "ConvNextV2Backbone"
+    }
+
     fn title(&self) -> &'static str {
         "ConvNeXt V2"
     }

@@ -77,6 +77,10 @@ impl Family for HfDinov3ConvNextConfig {
         "dinov3_convnext"
     }
 
+    fn backbone_class(&self) -> &'static str {
+        "DINOv3ConvNextBackbone"
+    }
+
     fn title(&self) -> &'static str {
         "DINOv3 ConvNeXt"
     }

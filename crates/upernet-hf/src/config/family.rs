@@ -7,6 +7,9 @@ pub(crate) trait Family {
     /// Hugging Face's name of the family.
     fn model_type(&self) -> &'static str;
 
+    /// Hugging Face's class of the bare backbone.
+    fn backbone_class(&self) -> &'static str;
+
     /// Its name as its paper writes it.
     fn title(&self) -> &'static str;
 

@@ -176,6 +176,10 @@ impl Family for HfSwinConfig {
         "swin"
     }
 
+    fn backbone_class(&self) -> &'static str {
+        "SwinBackbone"
+    }
+
     fn title(&self) -> &'static str {
         "Swin"
     }

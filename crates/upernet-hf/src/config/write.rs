@@ -67,6 +67,38 @@ impl HfConfig {
 }
 
 impl HfBackboneConfig {
+    /// Returns the text of the `config.json` of a backbone on its own, such as a `SwinBackbone`'s.
+    ///
+    /// ```
+    /// use upernet_hf::config::{HfBackboneConfig, HfSwinConfig};
+    ///
+    /// let backbone = HfBackboneConfig::Swin(HfSwinConfig::default()).with_all_stages();
+    /// let text = backbone.to_json();
+    /// assert!(text.contains("SwinBackbone"));
+    /// assert_eq!(HfBackboneConfig::from_json(text.as_bytes())?, backbone);
+    /// # Ok::<(), upernet_hf::config::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut value = self.to_value();
+        if let Some(map) = value.as_object_mut() {
+            let class = self.family().backbone_class();
+            map.insert("architectures".into(), json!([class]));
+            map.insert("torch_dtype".into(), json!("float32"));
+        }
+        format!("{value:#}\n")
+    }
+
+    /// Writes the `config.json` of a backbone on its own; nothing is left behind if it fails.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file if it exists and may not be replaced, or cannot be
+    /// written.
+    pub fn write(&self, path: &Path, overwrite: Overwrite) -> Result<(), Error> {
+        write_file(path, self.to_json().as_bytes(), overwrite)
+    }
+
     fn to_value(&self) -> Value {
         let mut map = Map::new();
         self.family().write(&mut map);

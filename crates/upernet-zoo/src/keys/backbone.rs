@@ -55,6 +55,11 @@ pub(crate) fn is_output_norm(key: &str) -> bool {
     key.starts_with(NORMS)
 }
 
+/// Whether a hub key is of a count of batches, which old files lack and inference never reads.
+pub(crate) fn is_count(key: &str) -> bool {
+    key.ends_with(".num_batches_tracked")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

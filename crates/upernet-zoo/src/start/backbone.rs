@@ -1,15 +1,15 @@
 //! Starting from a backbone that was trained on something else, mostly ImageNet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use burn::tensor::Device;
-use upernet_hf::{BackboneFolder, config::HfConfig, weights::Checkpoint};
+use upernet_hf::{BackboneFolder, config::HfConfig};
 
 use super::{StartReport, take::take};
 use crate::{
-    BuildOptions, Error, Model, build_with,
-    keys::{backbone_dialect, backbone_key, is_backbone, is_output_norm},
-    match_up::{HubNames, check_library},
+    BuildOptions, Dialect, Error, Model, build_with,
+    keys::{is_backbone, is_count, is_output_norm},
+    names::HubNames,
     parameters::hub_parameters,
     report::{counted, named},
 };
@@ -18,9 +18,10 @@ use crate::{
 ///
 /// Taken are Hugging Face's image classifiers and bare models (`SwinForImageClassification`,
 /// `SwinModel`, `SwinForMaskedImageModeling`, `SwinBackbone`, and the same of ConvNeXt in all its
-/// forms), in the names of either generation of `transformers`, and the backbones of UPerNets. Left out are what stands on
-/// the backbone there: classifier, pooler, final norm, heads. Drawn anew are both heads, and those
-/// norms of feature maps that the weights lack, as a classifier does.
+/// forms), in the names of either generation of `transformers`, the backbones of UPerNets, and the
+/// weights of timm, torchvision, mmsegmentation, Microsoft and Meta under their own names. Left out is
+/// what stands on the backbone there: classifier, pooler, final norm, heads. Drawn anew are both heads,
+/// and those norms of feature maps that the weights lack, as a classifier does.
 ///
 /// # Errors
 ///
@@ -60,13 +61,16 @@ pub fn from_backbone(
         });
     }
     let model = build_with(config, options, device)?;
-    let (mut names, mut left_out) = sorted(checkpoint)?;
+    let mut names = HubNames::of_backbone(checkpoint)?;
+    let left_out = names.dropped.iter().map(|dropped| dropped.key.clone());
+    let mut left_out: Vec<String> = left_out.collect();
     let parameters = hub_parameters(&model, config);
     let has_place = |key: &str| parameters.iter().any(|parameter| parameter.key == key);
     left_out.extend(names.take_out(|key| is_output_norm(key) && !has_place(key)));
     left_out.sort_unstable();
     let given: BTreeSet<String> = names.names.keys().cloned().collect();
-    let is_drawn = |key: &str| !is_backbone(key) || (is_output_norm(key) && !given.contains(key));
+    let may_lack = |key: &str| is_output_norm(key) || is_count(key);
+    let is_drawn = |key: &str| !is_backbone(key) || (may_lack(key) && !given.contains(key));
     let taken = take(model, config, checkpoint, names, is_drawn)?;
     let taken = taken.map_err(|report| Error::BackboneWeights {
         path: path.clone(),
@@ -74,7 +78,14 @@ pub fn from_backbone(
     })?;
 
     let applied = counted(taken.keys.applied.len());
-    let mut sentences = vec![format!("backbone: {applied} taken from {}", path.display())];
+    let of_whom = match taken.keys.dialect {
+        Dialect::Hub | Dialect::V5Memory => String::new(),
+        other => format!(", which has the names of {}", other.title()),
+    };
+    let mut sentences = vec![format!(
+        "backbone: {applied} taken from {}{of_whom}",
+        path.display()
+    )];
     if !left_out.is_empty() {
         sentences.push(format!(
             "left out: {} that are not the backbone's ({})",
@@ -92,26 +103,6 @@ pub fn from_backbone(
             sentences,
         },
     ))
-}
-
-/// The backbone's tensors by their keys in a UPerNet, and the names of all others.
-fn sorted(checkpoint: &Checkpoint) -> Result<(HubNames, Vec<String>), Error> {
-    check_library(checkpoint)?;
-    let (mut names, mut left_out) = (BTreeMap::new(), Vec::new());
-    for (name, _) in checkpoint.tensors() {
-        match backbone_key(name) {
-            None => left_out.push(name.to_owned()),
-            // Two names for one key: the second then fits nowhere, under a name that says why.
-            Some(key) if names.contains_key(&key) => {
-                names.insert(format!("{name}, a second {key}"), name.to_owned());
-            }
-            Some(key) => {
-                names.insert(key, name.to_owned());
-            }
-        }
-    }
-    let dialect = backbone_dialect(checkpoint.tensors().map(|(name, _)| name));
-    Ok((HubNames { dialect, names }, left_out))
 }
 
 /// What was drawn anew: the heads always, and norms of feature maps.

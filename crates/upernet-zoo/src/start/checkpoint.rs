@@ -7,7 +7,7 @@ use super::{StartReport, classes, take::take};
 use crate::{
     BuildOptions, Error, Model, build_with,
     keys::{is_auxiliary, is_classifier},
-    match_up::HubNames,
+    names::HubNames,
     report::counted,
 };
 

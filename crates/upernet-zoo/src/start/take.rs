@@ -2,11 +2,7 @@
 
 use upernet_hf::{config::HfConfig, weights::Checkpoint};
 
-use crate::{
-    KeyReport, Model,
-    match_up::{HubNames, MatchUp},
-    parameters::hub_parameters,
-};
+use crate::{KeyReport, Model, match_up::MatchUp, names::HubNames, parameters::hub_parameters};
 
 /// A model that is ready to be trained, and what became of its parameters.
 #[derive(Debug)]

@@ -222,7 +222,7 @@ fn one_tensor_under_two_names_is_an_error() {
 }
 
 #[test]
-fn other_families_and_libraries_are_named() {
+fn other_families_and_networks_are_named() {
     let (folder, _) = classifier(&convnext(), |key| key.replace("backbone.", "convnext."));
     let message = start(folder.path(), &swin())
         .expect_err("another family")
@@ -235,11 +235,17 @@ fn other_families_and_libraries_are_named() {
         "{message}"
     );
     rewrite(folder.path(), |name, info| {
-        let name = name.replace("convnext.embeddings.patch_embeddings.", "stem.0.");
+        let name = name.replace(
+            "convnext.embeddings.patch_embeddings.",
+            "segmentation_head.0.",
+        );
         Some((name, TensorInfo::clone(info)))
     });
     let message = start(folder.path(), &convnext())
         .expect_err("another library")
         .to_string();
-    assert!(message.contains("these are timm weights"), "{message}");
+    assert!(
+        message.contains("these are weights of segmentation_models.pytorch: "),
+        "{message}"
+    );
 }

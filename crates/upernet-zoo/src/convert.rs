@@ -1,0 +1,146 @@
+//! From any library's weights to a folder that Hugging Face loads.
+
+mod config;
+mod report;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use upernet_hf::{Overwrite, config::HfConfig, weights::Checkpoint};
+
+pub use report::{Absent, ConfigOrigin, Conversion, Converted};
+
+use crate::{
+    BuildOptions, Error, build_with,
+    dialects::has_heads,
+    keys::{is_backbone, is_count, is_output_norm},
+    match_up::MatchUp,
+    names::HubNames,
+    parameters::{HubParameter, hub_parameters},
+};
+use config::Settings;
+
+/// How to convert.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ConvertOptions {
+    /// A `config.json`, or a folder with one, instead of what is beside the weights or told by them.
+    pub config: Option<PathBuf>,
+    /// What to do with files that are there already.
+    pub overwrite: Overwrite,
+}
+
+impl Default for ConvertOptions {
+    fn default() -> Self {
+        Self {
+            config: None,
+            overwrite: Overwrite::Refuse,
+        }
+    }
+}
+
+/// Writes the weights of `source`, a weight file or a folder with one, as a folder in Hugging Face's
+/// layout.
+///
+/// - A whole UPerNet becomes `config.json`, `preprocessor_config.json` and `model.safetensors`.
+/// - A backbone becomes `config.json`, with the maps of all stages, and `model.safetensors`: a folder for
+///   [`start::from_backbone`](crate::start::from_backbone), or for `SwinBackbone.from_pretrained`.
+///
+/// The configuration is the one that the options name, or else the one beside the weights, or else told
+/// by the shapes of the tensors; [`Conversion::assumed`] lists what no tensor tells. Values are copied
+/// tensor by tensor, so the memory that this takes is that of the largest one.
+///
+/// # Errors
+///
+/// Returns an error that names the file if the weights are of a network that is not built, do not fit
+/// the configuration, or do not tell one; or if a file is there already and may not be replaced.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::Device;
+/// use upernet_zoo::{ConvertOptions, Converted, convert};
+///
+/// let weights = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/dialects/mmseg-swin.pth");
+/// let folder = tempfile::tempdir()?;
+/// let (options, device) = (ConvertOptions::default(), Device::flex());
+/// let done = convert(weights.as_ref(), folder.path(), &options, &device)?;
+/// assert_eq!(done.made, Converted::UperNet);
+/// assert_eq!(done.keys.dialect.name(), "mmsegmentation");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn convert(
+    source: &Path,
+    destination: &Path,
+    options: &ConvertOptions,
+    device: &Device,
+) -> Result<Conversion, Error> {
+    let checkpoint = Checkpoint::open(source)?;
+    let is_whole = has_heads(checkpoint.tensors().map(|(name, _)| name));
+    let (made, names) = if is_whole {
+        (Converted::UperNet, HubNames::of_network(&checkpoint)?)
+    } else {
+        (Converted::Backbone, HubNames::of_backbone(&checkpoint)?)
+    };
+    let given = options.config.as_deref();
+    let settings = Settings::find(source, given, made, &checkpoint, &names)?;
+    // Only names and shapes are asked for: the modules never get values.
+    let model = build_with(&settings.network, &BuildOptions::default(), device)?;
+    let mut parameters = hub_parameters(&model, &settings.network);
+    if made == Converted::Backbone {
+        parameters.retain(|parameter| is_backbone(parameter.key()));
+    }
+    let (present, absent) = sorted(parameters, &names, made);
+    let matched = MatchUp::new(&checkpoint, &settings.network, &present, names)?;
+    if !matched.report.is_complete() {
+        let (path, report) = (checkpoint.files()[0].clone(), Box::new(matched.report));
+        return Err(match made {
+            Converted::UperNet => Error::Weights { path, report },
+            Converted::Backbone => Error::BackboneWeights { path, report },
+        });
+    }
+    let tensors = write::Tensors {
+        made,
+        present: &present,
+        absent: &absent,
+    };
+    let files = write::folder(
+        destination,
+        &settings,
+        &tensors,
+        |parameter| matched.hub_values(&checkpoint, parameter),
+        options.overwrite,
+    )?;
+    let absent = absent.iter().map(Absent::of);
+    Ok(Conversion {
+        made,
+        config: settings.network,
+        config_origin: settings.origin,
+        assumed: settings.assumed,
+        absent: absent.collect(),
+        keys: matched.report,
+        files,
+    })
+}
+
+/// Tells the parameters that the file has to have from those that start at a known value: the norms of
+/// maps of a backbone that was trained without them, and counts of batches, which old files lack.
+fn sorted(
+    parameters: Vec<HubParameter>,
+    names: &HubNames,
+    made: Converted,
+) -> (Vec<HubParameter>, Vec<HubParameter>) {
+    parameters.into_iter().partition(|parameter| {
+        let key = parameter.key();
+        let may_lack = is_count(key) || (made == Converted::Backbone && is_output_norm(key));
+        !may_lack || names.names.contains_key(key)
+    })
+}
+
+/// A network around a backbone that is converted alone; its heads are never given values.
+fn around(backbone: upernet_hf::config::HfBackboneConfig) -> HfConfig {
+    let mut config = HfConfig::new(backbone);
+    config.use_auxiliary_head = false;
+    config
+}

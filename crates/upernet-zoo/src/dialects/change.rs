@@ -1,0 +1,190 @@
+//! What becomes of a tensor's values between a file and the hub.
+
+/// How the hub's values differ from the file's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Not at all.
+    Same,
+    /// A fused projection of query, key and value: three tensors of a third of the rows each. In a
+    /// table, the row's place has `{}` for their names.
+    Thirds,
+    /// One of those three, from 0.
+    Third(usize),
+    /// A fused projection whose key has no bias: query and value alone.
+    OuterThirds,
+    /// Patch merging in the order of `torch.nn.Unfold`, in which mmsegmentation gathers.
+    Unfolded,
+    /// A vector with further axes of one, as `[C, 1, 1]`.
+    Vector,
+    /// A matrix with further axes of one: a linear layer that was written as a convolution.
+    Matrix,
+    /// A vector, on the hub over the last of four axes.
+    LastOfFour,
+}
+
+/// Names of the thirds of a fused projection.
+const THIRDS: [&str; 3] = ["query", "key", "value"];
+
+impl Change {
+    /// The tensors of the hub that a tensor of the file makes, `hub` being the place that the table
+    /// names.
+    pub(super) fn parts(self, hub: &str) -> Vec<(String, Self)> {
+        let third = |index: usize| (hub.replace("{}", THIRDS[index]), Self::Third(index));
+        match self {
+            Self::Thirds => (0..3).map(third).collect(),
+            Self::OuterThirds => vec![third(0), third(2)],
+            other => vec![(hub.to_owned(), other)],
+        }
+    }
+
+    /// The shape on the hub of what has `shape` in the file; that itself if it has not the form.
+    pub(crate) fn shape(self, shape: &[usize]) -> Vec<usize> {
+        let ones_after = |axes: usize| shape.iter().skip(axes).all(|&side| side == 1);
+        match (self, shape) {
+            (Self::Third(_), [rows, others @ ..]) if rows % 3 == 0 => {
+                [&[rows / 3], others].concat()
+            }
+            (Self::Vector, [first, ..]) if ones_after(1) => vec![*first],
+            (Self::Matrix, [rows, columns, ..]) if ones_after(2) => vec![*rows, *columns],
+            (Self::LastOfFour, [channels]) => vec![1, 1, 1, *channels],
+            _ => shape.to_vec(),
+        }
+    }
+
+    /// The values on the hub, of a tensor of `shape` in the file; both in row-major order.
+    pub(crate) fn apply(self, values: Vec<f32>, shape: &[usize]) -> Vec<f32> {
+        match (self, shape) {
+            (Self::Third(third), [rows, ..]) if rows % 3 == 0 => {
+                let length = values.len() / 3;
+                values[third * length..(third + 1) * length].to_vec()
+            }
+            (Self::Unfolded, [.., columns]) if columns % 4 == 0 => folded(&values, *columns),
+            _ => values,
+        }
+    }
+
+    /// What is done, as a report says it; `None` if the values lie as they did.
+    pub(crate) fn verb(self) -> Option<Verb> {
+        match self {
+            Self::Thirds | Self::OuterThirds | Self::Third(_) => Some(Verb::Split),
+            Self::Unfolded => Some(Verb::Reordered),
+            Self::Same | Self::Vector | Self::Matrix | Self::LastOfFour => None,
+        }
+    }
+}
+
+/// What a report says of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Split,
+    Reordered,
+}
+
+/// Brings rows of `columns` values from `torch.nn.Unfold`'s order to the hub's.
+///
+/// The four neighbours that are merged lie at (row, column). `Unfold` has for each channel the four in
+/// the order (0,0), (0,1), (1,0), (1,1); the hub has for each of (0,0), (1,0), (0,1), (1,1) all channels.
+fn folded(values: &[f32], columns: usize) -> Vec<f32> {
+    const NEIGHBOURS: [usize; 4] = [0, 2, 1, 3];
+    let channels = columns / 4;
+    let mut folded = Vec::with_capacity(values.len());
+    for row in values.chunks_exact(columns.max(1)) {
+        for neighbour in NEIGHBOURS {
+            folded.extend((0..channels).map(|channel| row[channel * 4 + neighbour]));
+        }
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What mmsegmentation would write of the hub's rows: the definition of `Unfold`, by index.
+    fn unfolded(values: &[f32], columns: usize) -> Vec<f32> {
+        let channels = columns / 4;
+        let mut written = vec![0.0; values.len()];
+        for (index, &value) in values.iter().enumerate() {
+            let (row, column) = (index / columns, index % columns);
+            let (neighbour, channel) = (column / channels, column % channels);
+            // The hub counts neighbours down columns, `Unfold` along rows.
+            let (down, right) = (neighbour % 2, neighbour / 2);
+            written[row * columns + channel * 4 + 2 * down + right] = value;
+        }
+        written
+    }
+
+    #[test]
+    #[expect(clippy::cast_precision_loss, reason = "small whole numbers")]
+    fn folding_is_the_inverse_of_unfolding() {
+        for (rows, channels) in [(1, 1), (1, 7), (6, 3), (5, 16), (16, 8)] {
+            let columns = 4 * channels;
+            let hub: Vec<f32> = (0..rows * columns).map(|index| index as f32).collect();
+            let written = unfolded(&hub, columns);
+            let shape = if rows == 1 {
+                vec![columns]
+            } else {
+                vec![rows, columns]
+            };
+            assert_eq!(
+                Change::Unfolded.apply(written, &shape),
+                hub,
+                "{rows} x {columns}"
+            );
+            assert_eq!(Change::Unfolded.shape(&shape), shape);
+        }
+    }
+
+    #[test]
+    #[expect(clippy::cast_precision_loss, reason = "small whole numbers")]
+    fn thirds_put_together_are_the_whole() {
+        for shape in [vec![3], vec![12], vec![6, 5], vec![21, 7]] {
+            let count = shape.iter().product::<usize>();
+            let fused: Vec<f32> = (0..count).map(|index| index as f32).collect();
+            let parts = Change::Thirds.parts("attention.self.{}.bias");
+            let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(
+                names,
+                [
+                    "attention.self.query.bias",
+                    "attention.self.key.bias",
+                    "attention.self.value.bias"
+                ]
+            );
+            let thirds = parts
+                .iter()
+                .map(|(_, change)| change.apply(fused.clone(), &shape));
+            assert_eq!(thirds.collect::<Vec<_>>().concat(), fused);
+            let third = Change::Third(1).shape(&shape);
+            assert_eq!(third.iter().product::<usize>() * 3, count, "{third:?}");
+        }
+        let outer = Change::OuterThirds.parts("self.{}.bias");
+        assert_eq!(outer[1], ("self.value.bias".to_owned(), Change::Third(2)));
+    }
+
+    #[test]
+    fn shapes_that_have_not_the_form_are_left_for_the_report() {
+        for (change, shape, expected) in [
+            (Change::Third(0), vec![9, 2], vec![3, 2]),
+            (Change::Third(0), vec![8, 2], vec![8, 2]),
+            (Change::Third(0), vec![], vec![]),
+            (Change::Vector, vec![5, 1, 1], vec![5]),
+            (Change::Vector, vec![5, 2, 1], vec![5, 2, 1]),
+            (Change::Matrix, vec![8, 2, 1, 1], vec![8, 2]),
+            (Change::Matrix, vec![8, 2], vec![8, 2]),
+            (Change::Matrix, vec![8, 2, 3, 3], vec![8, 2, 3, 3]),
+            (Change::LastOfFour, vec![6], vec![1, 1, 1, 6]),
+            (Change::LastOfFour, vec![1, 1, 1, 6], vec![1, 1, 1, 6]),
+        ] {
+            assert_eq!(change.shape(&shape), expected, "{change:?} of {shape:?}");
+        }
+        let odd = vec![1.0; 8];
+        assert_eq!(
+            Change::Third(2).apply(odd.clone(), &[8]),
+            odd,
+            "no thirds, no panic"
+        );
+        assert_eq!(Change::Unfolded.apply(vec![1.0; 6], &[6]), [1.0; 6]);
+        assert!(Change::Unfolded.apply(Vec::new(), &[3, 0]).is_empty());
+    }
+}

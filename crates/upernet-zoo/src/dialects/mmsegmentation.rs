@@ -1,0 +1,122 @@
+//! mmsegmentation: Swin and `ConvNeXt` as it writes them; its `ResNet` has torchvision's names.
+//!
+//! Source: `mmseg/models/backbones/swin.py` of mmsegmentation 1.2, `convnext.py` of mmpretrain 1.2, and
+//! the conversion scripts of `transformers`.
+
+use super::{Change, DERIVED, Names, Row, changed, leftover, same};
+use crate::report::Dialect;
+
+pub(super) const SWIN: Names = Names {
+    dialect: Dialect::MmSegmentation,
+    marks: &[
+        "stages.0.blocks.0.attn.w_msa.qkv.weight",
+        "patch_embed.projection.weight",
+    ],
+    rows: &SWIN_ROWS,
+    leftovers: &[leftover("stages.#.blocks.#.attn.attn_mask", DERIVED)],
+};
+
+const SWIN_ROWS: [Row; 15] = [
+    same(
+        "patch_embed.projection.*",
+        "embeddings.patch_embeddings.projection.*",
+    ),
+    same("patch_embed.norm.*", "embeddings.norm.*"),
+    same("absolute_pos_embed", "embeddings.position_embeddings"),
+    same(
+        "stages.#.blocks.#.norm1.*",
+        "encoder.layers.#.blocks.#.layernorm_before.*",
+    ),
+    changed(
+        "stages.#.blocks.#.attn.w_msa.qkv.*",
+        "encoder.layers.#.blocks.#.attention.self.{}.*",
+        Change::Thirds,
+    ),
+    same(
+        "stages.#.blocks.#.attn.w_msa.relative_position_bias_table",
+        "encoder.layers.#.blocks.#.attention.self.relative_position_bias_table",
+    ),
+    same(
+        "stages.#.blocks.#.attn.w_msa.relative_position_index",
+        "encoder.layers.#.blocks.#.attention.self.relative_position_index",
+    ),
+    same(
+        "stages.#.blocks.#.attn.w_msa.proj.*",
+        "encoder.layers.#.blocks.#.attention.output.dense.*",
+    ),
+    same(
+        "stages.#.blocks.#.norm2.*",
+        "encoder.layers.#.blocks.#.layernorm_after.*",
+    ),
+    same(
+        "stages.#.blocks.#.ffn.layers.0.0.*",
+        "encoder.layers.#.blocks.#.intermediate.dense.*",
+    ),
+    same(
+        "stages.#.blocks.#.ffn.layers.1.*",
+        "encoder.layers.#.blocks.#.output.dense.*",
+    ),
+    changed(
+        "stages.#.downsample.norm.*",
+        "encoder.layers.#.downsample.norm.*",
+        Change::Unfolded,
+    ),
+    changed(
+        "stages.#.downsample.reduction.weight",
+        "encoder.layers.#.downsample.reduction.weight",
+        Change::Unfolded,
+    ),
+    same("norm#.weight", "hidden_states_norms.stage#+1.weight"),
+    same("norm#.bias", "hidden_states_norms.stage#+1.bias"),
+];
+
+pub(super) const CONVNEXT: Names = Names {
+    dialect: Dialect::MmSegmentation,
+    marks: &[
+        "downsample_layers.0.0.weight",
+        "stages.0.0.depthwise_conv.weight",
+    ],
+    rows: &CONVNEXT_ROWS,
+    leftovers: &[],
+};
+
+const CONVNEXT_ROWS: [Row; 12] = [
+    same("downsample_layers.0.0.*", "embeddings.patch_embeddings.*"),
+    same("downsample_layers.0.1.*", "embeddings.layernorm.*"),
+    same(
+        "downsample_layers.#.#.*",
+        "encoder.stages.#.downsampling_layer.#.*",
+    ),
+    changed(
+        "stages.#.#.gamma",
+        "encoder.stages.#.layers.#.layer_scale_parameter",
+        Change::Vector,
+    ),
+    same(
+        "stages.#.#.depthwise_conv.*",
+        "encoder.stages.#.layers.#.dwconv.*",
+    ),
+    same("stages.#.#.norm.*", "encoder.stages.#.layers.#.layernorm.*"),
+    changed(
+        "stages.#.#.pointwise_conv1.*",
+        "encoder.stages.#.layers.#.pwconv1.*",
+        Change::Matrix,
+    ),
+    changed(
+        "stages.#.#.pointwise_conv2.*",
+        "encoder.stages.#.layers.#.pwconv2.*",
+        Change::Matrix,
+    ),
+    changed(
+        "stages.#.#.grn.gamma",
+        "encoder.stages.#.layers.#.grn.weight",
+        Change::LastOfFour,
+    ),
+    changed(
+        "stages.#.#.grn.beta",
+        "encoder.stages.#.layers.#.grn.bias",
+        Change::LastOfFour,
+    ),
+    same("norm#.weight", "hidden_states_norms.stage#+1.weight"),
+    same("norm#.bias", "hidden_states_norms.stage#+1.bias"),
+];

@@ -1,0 +1,198 @@
+//! timm: Swin and `ConvNeXt`, whole models and those that give feature maps alone.
+//!
+//! Its `ResNet` has torchvision's names.
+//!
+//! Source: `timm/models/swin_transformer.py`, `swin_transformer_v2.py` and `convnext.py` of timm 1.0.
+
+use super::{
+    CLASSIFIER, Change, DERIVED, FINAL_NORM, Leftover, Names, Row, changed, leftover, same,
+};
+use crate::report::Dialect;
+
+pub(super) const SWIN: Names = Names {
+    dialect: Dialect::Timm,
+    marks: &[
+        "layers.0.blocks.0.attn.qkv.weight",
+        "layers.0.blocks.0.attn.relative_position_bias_table",
+        "layers.1.downsample.reduction.weight",
+    ],
+    rows: &SWIN_ROWS,
+    leftovers: &SWIN_LEFTOVERS,
+};
+
+const SWIN_ROWS: [Row; 12] = [
+    same(
+        "patch_embed.proj.*",
+        "embeddings.patch_embeddings.projection.*",
+    ),
+    same("patch_embed.norm.*", "embeddings.norm.*"),
+    same(
+        "layers.#.blocks.#.norm1.*",
+        "encoder.layers.#.blocks.#.layernorm_before.*",
+    ),
+    changed(
+        "layers.#.blocks.#.attn.qkv.*",
+        "encoder.layers.#.blocks.#.attention.self.{}.*",
+        Change::Thirds,
+    ),
+    same(
+        "layers.#.blocks.#.attn.relative_position_bias_table",
+        "encoder.layers.#.blocks.#.attention.self.relative_position_bias_table",
+    ),
+    same(
+        "layers.#.blocks.#.attn.relative_position_index",
+        "encoder.layers.#.blocks.#.attention.self.relative_position_index",
+    ),
+    same(
+        "layers.#.blocks.#.attn.proj.*",
+        "encoder.layers.#.blocks.#.attention.output.dense.*",
+    ),
+    same(
+        "layers.#.blocks.#.norm2.*",
+        "encoder.layers.#.blocks.#.layernorm_after.*",
+    ),
+    same(
+        "layers.#.blocks.#.mlp.fc1.*",
+        "encoder.layers.#.blocks.#.intermediate.dense.*",
+    ),
+    same(
+        "layers.#.blocks.#.mlp.fc2.*",
+        "encoder.layers.#.blocks.#.output.dense.*",
+    ),
+    same(
+        "layers.#.downsample.norm.*",
+        "encoder.layers.#-1.downsample.norm.*",
+    ),
+    same(
+        "layers.#.downsample.reduction.*",
+        "encoder.layers.#-1.downsample.reduction.*",
+    ),
+];
+
+pub(super) const SWIN_V2: Names = Names {
+    dialect: Dialect::Timm,
+    marks: &[
+        "layers.0.blocks.0.attn.qkv.weight",
+        "layers.0.blocks.0.attn.cpb_mlp.0.weight",
+        "layers.1.downsample.reduction.weight",
+    ],
+    rows: &SWIN_V2_ROWS,
+    leftovers: &SWIN_LEFTOVERS,
+};
+
+const SWIN_V2_ROWS: [Row; 14] = [
+    same(
+        "patch_embed.proj.*",
+        "embeddings.patch_embeddings.projection.*",
+    ),
+    same("patch_embed.norm.*", "embeddings.norm.*"),
+    same(
+        "layers.#.blocks.#.norm1.*",
+        "encoder.layers.#.blocks.#.layernorm_before.*",
+    ),
+    changed(
+        "layers.#.blocks.#.attn.qkv.weight",
+        "encoder.layers.#.blocks.#.attention.self.{}.weight",
+        Change::Thirds,
+    ),
+    same(
+        "layers.#.blocks.#.attn.q_bias",
+        "encoder.layers.#.blocks.#.attention.self.query.bias",
+    ),
+    same(
+        "layers.#.blocks.#.attn.v_bias",
+        "encoder.layers.#.blocks.#.attention.self.value.bias",
+    ),
+    same(
+        "layers.#.blocks.#.attn.logit_scale",
+        "encoder.layers.#.blocks.#.attention.self.logit_scale",
+    ),
+    same(
+        "layers.#.blocks.#.attn.cpb_mlp.#.*",
+        "encoder.layers.#.blocks.#.attention.self.continuous_position_bias_mlp.#.*",
+    ),
+    same(
+        "layers.#.blocks.#.attn.proj.*",
+        "encoder.layers.#.blocks.#.attention.output.dense.*",
+    ),
+    same(
+        "layers.#.blocks.#.norm2.*",
+        "encoder.layers.#.blocks.#.layernorm_after.*",
+    ),
+    same(
+        "layers.#.blocks.#.mlp.fc1.*",
+        "encoder.layers.#.blocks.#.intermediate.dense.*",
+    ),
+    same(
+        "layers.#.blocks.#.mlp.fc2.*",
+        "encoder.layers.#.blocks.#.output.dense.*",
+    ),
+    same(
+        "layers.#.downsample.norm.*",
+        "encoder.layers.#-1.downsample.norm.*",
+    ),
+    same(
+        "layers.#.downsample.reduction.*",
+        "encoder.layers.#-1.downsample.reduction.*",
+    ),
+];
+
+const SWIN_LEFTOVERS: [Leftover; 5] = [
+    leftover("layers.#.blocks.#.attn_mask", DERIVED),
+    leftover("layers.#.blocks.#.attn.relative_coords_table", DERIVED),
+    leftover("layers.#.blocks.#.attn.relative_position_index", DERIVED),
+    leftover("norm.", FINAL_NORM),
+    leftover("head.", CLASSIFIER),
+];
+
+pub(super) const CONVNEXT: Names = Names {
+    dialect: Dialect::Timm,
+    marks: &["stem.0.weight", "stages.0.blocks.0.conv_dw.weight"],
+    rows: &CONVNEXT_ROWS,
+    leftovers: &[
+        leftover("norm_pre.", FINAL_NORM),
+        leftover("head.", CLASSIFIER),
+    ],
+};
+
+const CONVNEXT_ROWS: [Row; 10] = [
+    same("stem.0.*", "embeddings.patch_embeddings.*"),
+    same("stem.1.*", "embeddings.layernorm.*"),
+    same(
+        "stages.#.downsample.#.*",
+        "encoder.stages.#.downsampling_layer.#.*",
+    ),
+    same(
+        "stages.#.blocks.#.gamma",
+        "encoder.stages.#.layers.#.layer_scale_parameter",
+    ),
+    same(
+        "stages.#.blocks.#.conv_dw.*",
+        "encoder.stages.#.layers.#.dwconv.*",
+    ),
+    same(
+        "stages.#.blocks.#.norm.*",
+        "encoder.stages.#.layers.#.layernorm.*",
+    ),
+    // The smaller models have convolutions of one cell there.
+    changed(
+        "stages.#.blocks.#.mlp.fc1.*",
+        "encoder.stages.#.layers.#.pwconv1.*",
+        Change::Matrix,
+    ),
+    changed(
+        "stages.#.blocks.#.mlp.fc2.*",
+        "encoder.stages.#.layers.#.pwconv2.*",
+        Change::Matrix,
+    ),
+    changed(
+        "stages.#.blocks.#.mlp.grn.weight",
+        "encoder.stages.#.layers.#.grn.weight",
+        Change::LastOfFour,
+    ),
+    changed(
+        "stages.#.blocks.#.mlp.grn.bias",
+        "encoder.stages.#.layers.#.grn.bias",
+        Change::LastOfFour,
+    ),
+];

@@ -1,0 +1,161 @@
+//! The tensors of a checkpoint by their names on the hub, whichever library named them.
+
+use std::collections::BTreeMap;
+
+use upernet_hf::weights::Checkpoint;
+
+use crate::{
+    Dialect, Dropped, Error,
+    dialects::{self, Change, Place, Recognised},
+    keys::{backbone_dialect, backbone_key, dialect, to_hub},
+};
+
+/// Why a tensor outside of the backbone is left out where the backbone alone is wanted.
+const NOT_THE_BACKBONES: &str = "not the backbone's";
+
+/// Where a tensor of the hub comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// Its name in the file.
+    pub(crate) name: String,
+    /// What becomes of its values.
+    pub(crate) change: Change,
+}
+
+impl Source {
+    /// The shape of the hub's tensor; `None` if the file has none of that name.
+    pub(crate) fn shape(&self, checkpoint: &Checkpoint) -> Option<Vec<usize>> {
+        let info = checkpoint.info(&self.name)?;
+        Some(self.change.shape(info.shape()))
+    }
+
+    /// The values of the hub's tensor.
+    pub(crate) fn read(&self, checkpoint: &Checkpoint) -> Result<Vec<f32>, upernet_hf::Error> {
+        let values = checkpoint.read_f32(&self.name)?;
+        let shape = checkpoint
+            .info(&self.name)
+            .map_or(&[][..], |info| info.shape());
+        Ok(self.change.apply(values, shape))
+    }
+}
+
+/// The tensors of a checkpoint by their names on the hub.
+#[derive(Debug)]
+pub(crate) struct HubNames {
+    pub(crate) dialect: Dialect,
+    /// Hub key to the tensor in the file. What has no key on the hub is here under its own name.
+    pub(crate) names: BTreeMap<String, Source>,
+    /// What is left out.
+    pub(crate) dropped: Vec<Dropped>,
+}
+
+impl HubNames {
+    /// Those of a whole UPerNet.
+    pub(crate) fn of_network(checkpoint: &Checkpoint) -> Result<Self, Error> {
+        let keys = keys(checkpoint);
+        let Some(found) = recognised(checkpoint, &keys)? else {
+            let mut names = Self::new(dialect(keys.iter().copied()));
+            for key in keys {
+                names.insert(to_hub(key, names.dialect), key, Change::Same);
+            }
+            return Ok(names);
+        };
+        // torchvision has no segmentation network, and mmsegmentation its names of a ResNet.
+        let mut names = Self::new(match found.dialect() {
+            Dialect::Torchvision => Dialect::MmSegmentation,
+            other => other,
+        });
+        for key in keys {
+            let inner = key.strip_prefix(found.outer_prefix()).unwrap_or(key);
+            match dialects::head_key(inner) {
+                Some(hub) => names.insert(hub, key, Change::Same),
+                None => names.put(key, found.place(key).unwrap_or(Place::Unknown)),
+            }
+        }
+        Ok(names)
+    }
+
+    /// Those of a backbone, on its own or with more around it, which is left out.
+    pub(crate) fn of_backbone(checkpoint: &Checkpoint) -> Result<Self, Error> {
+        let keys = keys(checkpoint);
+        let Some(found) = recognised(checkpoint, &keys)? else {
+            let mut names = Self::new(backbone_dialect(keys.iter().copied()));
+            for key in keys {
+                match backbone_key(key) {
+                    Some(hub) => names.insert(hub, key, Change::Same),
+                    None => names.put(key, Place::Dropped(NOT_THE_BACKBONES)),
+                }
+            }
+            return Ok(names);
+        };
+        let mut names = Self::new(found.dialect());
+        for key in keys {
+            let inner = key.strip_prefix(found.outer_prefix()).unwrap_or(key);
+            let place = match dialects::head_key(inner) {
+                None => found.place(key),
+                Some(_) => None,
+            };
+            names.put(key, place.unwrap_or(Place::Dropped(NOT_THE_BACKBONES)));
+        }
+        Ok(names)
+    }
+
+    /// Takes out the names whose hub key `is_out` is true of, and returns those keys, sorted.
+    pub(crate) fn take_out(&mut self, is_out: impl Fn(&str) -> bool) -> Vec<String> {
+        self.names
+            .extract_if(.., |key, _| is_out(key))
+            .map(|(key, _)| key)
+            .collect()
+    }
+
+    fn new(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            names: BTreeMap::new(),
+            dropped: Vec::new(),
+        }
+    }
+
+    fn put(&mut self, key: &str, place: Place) {
+        match place {
+            Place::Hub(parts) => {
+                for (hub, change) in parts {
+                    self.insert(hub, key, change);
+                }
+            }
+            Place::Dropped(reason) => self.dropped.push(Dropped {
+                key: key.to_owned(),
+                reason,
+            }),
+            Place::Unknown => self.insert(key.to_owned(), key, Change::Same),
+        }
+    }
+
+    /// Two names for one key: the second then fits nowhere, under a name that says why.
+    fn insert(&mut self, hub: String, name: &str, change: Change) {
+        let hub = if self.names.contains_key(&hub) {
+            format!("{name}, a second {hub}")
+        } else {
+            hub
+        };
+        let name = name.to_owned();
+        self.names.insert(hub, Source { name, change });
+    }
+}
+
+fn keys(checkpoint: &Checkpoint) -> Vec<&str> {
+    checkpoint.tensors().map(|(name, _)| name).collect()
+}
+
+/// The other library whose backbone this is; `None` if the names are Hugging Face's, or nobody's.
+fn recognised(checkpoint: &Checkpoint, keys: &[&str]) -> Result<Option<Recognised>, Error> {
+    let found = dialects::recognise(keys);
+    match dialects::refusal(keys, found.is_some()) {
+        None => Ok(found),
+        Some(refusal) => Err(Error::UnsupportedWeights {
+            path: checkpoint.files()[0].clone(),
+            what: refusal.what,
+            reason: refusal.reason,
+        }),
+    }
+}

@@ -1,0 +1,254 @@
+//! Networks that are written under a library's names and read back: the same values in the same places.
+
+use std::{borrow::Cow, collections::BTreeMap, path::Path};
+
+use burn::tensor::Device;
+use upernet_zoo::{
+    ConfigOrigin, ConvertOptions, Converted, Dialect, convert,
+    hf::{
+        Overwrite,
+        config::HfConfig,
+        weights::{Checkpoint, Dtype, TensorInfo, write_safetensors},
+    },
+};
+
+use crate::{
+    support::{convnext, rewrite, saved, swin},
+    writers::{State, heads, meta, microsoft, timm_swin, written},
+};
+
+/// The tensors of a saved network, counts left out.
+fn hub_state(config: &HfConfig, folder: &Path) -> State {
+    saved(config, folder);
+    read(folder)
+}
+
+fn read(folder: &Path) -> State {
+    let checkpoint = Checkpoint::open(folder).expect("saved weights");
+    let floats = checkpoint
+        .tensors()
+        .filter(|(_, info)| info.dtype() == Dtype::F32);
+    floats
+        .map(|(name, info)| {
+            let values = checkpoint.read_f32(name).expect("f32");
+            (name.to_owned(), (info.shape().to_vec(), values))
+        })
+        .collect()
+}
+
+fn write(path: &Path, state: &State) {
+    let infos: BTreeMap<String, TensorInfo> = state
+        .iter()
+        .map(|(name, (shape, _))| {
+            let info = TensorInfo::new(Dtype::F32, shape.clone()).expect("small");
+            (name.clone(), info)
+        })
+        .collect();
+    write_safetensors(path, &infos, &BTreeMap::new(), Overwrite::Refuse, |name| {
+        let bytes = state[name].1.iter().flat_map(|value| value.to_le_bytes());
+        Ok(Cow::Owned(bytes.collect()))
+    })
+    .expect("writable");
+}
+
+#[test]
+fn whole_networks_under_the_names_of_their_authors_come_back() {
+    type Rename = fn(&str) -> Option<String>;
+    let cases: [(HfConfig, Rename, Dialect); 2] = [
+        (swin(), |key| Some(microsoft(key)), Dialect::Microsoft),
+        (convnext(), |key| Some(meta(key)), Dialect::Meta),
+    ];
+    for (config, rename, dialect) in cases {
+        for prefix in ["", "module."] {
+            let place = tempfile::tempdir().expect("a temporary folder");
+            let hub = hub_state(&config, &place.path().join("hub"));
+            let mut state = written(&hub, &format!("{prefix}backbone."), rename);
+            state.extend(heads(&hub, prefix));
+            let source = place.path().join("official.safetensors");
+            write(&source, &state);
+            let made = place.path().join("made");
+            let done = convert(&source, &made, &ConvertOptions::default(), &Device::flex())
+                .expect("it is known");
+            assert_eq!(
+                (done.made, done.keys.dialect),
+                (Converted::UperNet, dialect)
+            );
+            assert!(
+                done.absent
+                    .iter()
+                    .all(|absent| absent.key.ends_with(".num_batches_tracked")),
+                "{:?}",
+                done.absent
+            );
+            assert_eq!(
+                done.config, config,
+                "the tensors tell what the network is made of"
+            );
+            assert!(read(&made) == hub, "{dialect:?} under {prefix:?}");
+        }
+    }
+}
+
+#[test]
+fn backbones_alone_come_back_without_the_norms_of_their_maps() {
+    type Rename = fn(&str) -> Option<String>;
+    let without_norms: [Rename; 2] = [
+        |key| Some(microsoft(key)).filter(|name| !name.starts_with("norm")),
+        |key| Some(meta(key)).filter(|name| !name.starts_with("norm")),
+    ];
+    let cases: [(HfConfig, Rename, Dialect, &str); 4] = [
+        (swin(), timm_swin, Dialect::Timm, ""),
+        (swin(), timm_swin, Dialect::Timm, "model."),
+        (swin(), without_norms[0], Dialect::Microsoft, ""),
+        (convnext(), without_norms[1], Dialect::Meta, ""),
+    ];
+    for (config, rename, dialect, prefix) in cases {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let hub = hub_state(&config, &place.path().join("hub"));
+        let mut state = written(&hub, prefix, rename);
+        for leftover in ["norm.weight", "head.weight"] {
+            state.insert(format!("{prefix}{leftover}"), (vec![1], vec![0.5]));
+        }
+        let source = place.path().join("official.safetensors");
+        write(&source, &state);
+        let made = place.path().join("made");
+        let done = convert(&source, &made, &ConvertOptions::default(), &Device::flex())
+            .expect("it is known");
+        assert_eq!(
+            (done.made, done.keys.dialect),
+            (Converted::Backbone, dialect)
+        );
+        assert_eq!(done.keys.dropped.len(), 2, "{:?}", done.keys.dropped);
+        let found = read(&made);
+        for (key, tensor) in &hub {
+            if let Some(key) = key.strip_prefix("backbone.")
+                && !key.starts_with("hidden_states_norms.")
+            {
+                assert!(found[key] == *tensor, "{key} of {dialect:?}");
+            }
+        }
+        let (shape, norm) = &found["hidden_states_norms.stage2.weight"];
+        assert_eq!(*norm, vec![1.0; shape[0]], "as Hugging Face begins");
+        assert!(
+            found.keys().all(|key| !key.starts_with("backbone.")),
+            "no prefix"
+        );
+    }
+}
+
+#[test]
+fn names_in_memory_of_transformers_5_are_converted_to_those_of_its_files() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let (source, made) = (place.path().join("memory"), place.path().join("made"));
+    let hub = hub_state(&swin(), &source);
+    rewrite(&source, |name, info| {
+        let name = name.replace("backbone.encoder.", "backbone.swin.encoder.");
+        let name = name.replace(".attention.self.query.", ".attention.q_proj.");
+        Some((name, info.clone()))
+    });
+    let options = ConvertOptions::default();
+    let done = convert(&source, &made, &options, &Device::flex()).expect("Hugging Face's own");
+    assert_eq!(done.keys.dialect, Dialect::V5Memory);
+    assert_eq!(
+        done.config_origin,
+        ConfigOrigin::File(source.join("config.json"))
+    );
+    assert!(done.assumed.is_empty(), "the configuration is at hand");
+    assert!(read(&made) == hub);
+}
+
+#[test]
+fn a_tensor_too_many_or_too_few_is_named_and_nothing_is_written() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let hub = hub_state(&swin(), &place.path().join("hub"));
+    let whole = written(&hub, "", timm_swin);
+    let convert = |name: &str, state: &State| {
+        let source = place.path().join(format!("{name}.safetensors"));
+        write(&source, state);
+        let made = place.path().join(name);
+        let options = ConvertOptions::default();
+        let error = convert(&source, &made, &options, &Device::flex()).expect_err("it is broken");
+        assert!(!made.exists(), "something was written");
+        error.to_string()
+    };
+
+    let mut more = whole.clone();
+    more.insert(
+        "layers.0.blocks.0.surprise".to_owned(),
+        (vec![1], vec![0.0]),
+    );
+    let message = convert("more", &more);
+    assert!(
+        message.contains("1 unexpected (layers.0.blocks.0.surprise)"),
+        "{message}"
+    );
+
+    let mut fewer = whole.clone();
+    fewer.remove("layers.2.blocks.0.attn.qkv.bias");
+    let message = convert("fewer", &fewer);
+    assert!(
+        message.contains("3 missing (backbone.encoder.layers.2.blocks.0.attention.self.key.bias"),
+        "{message}"
+    );
+
+    let mut twice = whole.clone();
+    let again = whole["patch_embed.norm.bias"].clone();
+    twice.insert("layers_0.blocks.0.norm1.bias".to_owned(), again);
+    let message = convert("twice", &twice);
+    assert!(
+        message.contains("a second backbone.encoder.layers.0.blocks.0"),
+        "{message}"
+    );
+
+    let mut torn = whole.clone();
+    torn.insert(
+        "layers.0.blocks.0.attn.qkv.bias".to_owned(),
+        (vec![25], vec![0.0; 25]),
+    );
+    let message = convert("torn", &torn);
+    assert!(message.contains("is [25], expected [8]"), "{message}");
+}
+
+#[test]
+fn networks_of_other_libraries_are_refused_with_the_reason() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    for (index, (keys, what)) in [
+        (
+            [
+                "decoder.psp.out_conv.0.weight",
+                "segmentation_head.0.weight",
+            ],
+            "these are weights of segmentation_models.pytorch: its UPerNet joins",
+        ),
+        (
+            ["ppm_last_conv.0.weight", "fpn_in.0.0.weight"],
+            "these are weights of MIT CSAIL: ",
+        ),
+        (
+            [
+                "decode_head.conv_seg.bias",
+                "decode_head.convs.0.conv.weight",
+            ],
+            "another decode head: supported is UPerHead",
+        ),
+        (
+            ["mystery.weight", "mystery.bias"],
+            "there is no configuration beside it, and its tensors do not tell one: no backbone is \
+             recognised",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let state = keys
+            .map(|key| (key.to_owned(), (vec![1], vec![0.0])))
+            .into();
+        let source = place.path().join(format!("{index}.safetensors"));
+        write(&source, &state);
+        let made = place.path().join("made");
+        let error = convert(&source, &made, &ConvertOptions::default(), &Device::flex())
+            .expect_err("it is another network")
+            .to_string();
+        assert!(error.contains(what), "{what} is not in {error}");
+    }
+}

@@ -1,0 +1,132 @@
+//! What each library would write of a network that is saved here: the tables of `upernet_zoo`, the other
+//! way about and by other means.
+//!
+//! A key is taken apart by its words, so that a mistake in a table is not made twice.
+
+use std::collections::BTreeMap;
+
+/// A tensor: shape and values.
+pub(crate) type Stored = (Vec<usize>, Vec<f32>);
+pub(crate) type State = BTreeMap<String, Stored>;
+
+/// A library's name for a hub key without `backbone.`; `{}` stands for query, key and value.
+type Rename = fn(&str) -> Option<String>;
+
+/// Writes the backbone of `hub` under other names, with `query`, `key` and `value` fused.
+pub(crate) fn written(hub: &State, prefix: &str, rename: Rename) -> State {
+    let mut state = State::new();
+    for (key, (shape, values)) in hub {
+        let Some(key) = key.strip_prefix("backbone.") else {
+            continue;
+        };
+        if key.contains(".attention.self.key.") || key.contains(".attention.self.value.") {
+            continue;
+        }
+        let (mut shape, mut values) = (shape.clone(), values.clone());
+        if key.contains(".attention.self.query.") {
+            for part in ["key", "value"] {
+                let part = format!("backbone.{}", key.replace("query", part));
+                values.extend(&hub[&part].1);
+            }
+            shape[0] *= 3;
+        }
+        if let Some(name) = rename(key) {
+            state.insert(format!("{prefix}{name}"), (shape, values));
+        }
+    }
+    state
+}
+
+/// Parts of a key of Swin's blocks, in the names of timm and Microsoft.
+const SWIN: [(&str, &str); 10] = [
+    ("encoder.layers.", "layers."),
+    (
+        "embeddings.patch_embeddings.projection.",
+        "patch_embed.proj.",
+    ),
+    ("embeddings.norm.", "patch_embed.norm."),
+    (".layernorm_before.", ".norm1."),
+    (".layernorm_after.", ".norm2."),
+    (".attention.self.query.", ".attn.qkv."),
+    (".attention.output.dense.", ".attn.proj."),
+    (".attention.self.relative", ".attn.relative"),
+    (".intermediate.dense.", ".mlp.fc1."),
+    (".output.dense.", ".mlp.fc2."),
+];
+
+fn replaced(key: &str, table: &[(&str, &str)]) -> String {
+    let replace = |key: String, (from, to): &(&str, &str)| key.replace(from, to);
+    table.iter().fold(key.to_owned(), replace)
+}
+
+/// Microsoft's: patches are merged at the end of a stage, and maps have norms called by their number.
+pub(crate) fn microsoft(key: &str) -> String {
+    match key.strip_prefix("hidden_states_norms.stage") {
+        Some(rest) => numbered_norm(rest),
+        None => replaced(key, &SWIN),
+    }
+}
+
+/// timm's: patches are merged at the start of a stage, and maps have no norms.
+pub(crate) fn timm_swin(key: &str) -> Option<String> {
+    if key.starts_with("hidden_states_norms.") {
+        return None;
+    }
+    let name = replaced(key, &SWIN);
+    let Some((stage, rest)) = name
+        .strip_prefix("layers.")
+        .and_then(|rest| rest.split_once(".downsample."))
+    else {
+        return Some(name);
+    };
+    let stage = stage.parse::<usize>().expect("a number") + 1;
+    Some(format!("layers.{stage}.downsample.{rest}"))
+}
+
+/// Meta's `ConvNeXt`.
+pub(crate) fn meta(key: &str) -> String {
+    if let Some(rest) = key.strip_prefix("hidden_states_norms.stage") {
+        return numbered_norm(rest);
+    }
+    let key = replaced(
+        key,
+        &[
+            ("embeddings.patch_embeddings.", "downsample_layers.0.0."),
+            ("embeddings.layernorm.", "downsample_layers.0.1."),
+        ],
+    );
+    let Some(rest) = key.strip_prefix("encoder.stages.") else {
+        return key;
+    };
+    let (stage, rest) = rest.split_once('.').expect("a stage");
+    if let Some(rest) = rest.strip_prefix("downsampling_layer.") {
+        return format!("downsample_layers.{stage}.{rest}");
+    }
+    let block = [
+        ("layers.", ""),
+        (".layernorm.", ".norm."),
+        (".layer_scale_parameter", ".gamma"),
+    ];
+    format!("stages.{stage}.{}", replaced(rest, &block))
+}
+
+/// `2.weight` of a stage counted from 1 is `norm1.weight`.
+fn numbered_norm(rest: &str) -> String {
+    let (stage, parameter) = rest.split_once('.').expect("a stage and a parameter");
+    let number = stage.parse::<usize>().expect("a number") - 1;
+    format!("norm{number}.{parameter}")
+}
+
+/// The heads as mmsegmentation names them, under a prefix.
+pub(crate) fn heads(hub: &State, prefix: &str) -> State {
+    let heads = hub.iter().filter(|(key, _)| !key.starts_with("backbone."));
+    heads
+        .map(|(key, tensor)| {
+            let name = replaced(
+                key,
+                &[(".batch_norm.", ".bn."), (".classifier.", ".conv_seg.")],
+            );
+            (format!("{prefix}{name}"), tensor.clone())
+        })
+        .collect()
+}

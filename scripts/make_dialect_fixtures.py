@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""Makes weights as other libraries write them, and what those libraries compute with them.
+
+    .venv/bin/python scripts/make_dialect_fixtures.py [OUT]     # default: testdata/dialects
+
+OUT gets, for tiny networks whose every tensor is a function of its name:
+
+- mmseg-swin.pth, mmseg-convnext.safetensors: whole UPerNets under mmsegmentation's names, the first
+  as it saves them, with the names of their classes; NAME.expected.safetensors has `logits`, which
+  transformers computes with the same weights under its own names, for an odd size;
+- timm-swin.safetensors, timm-convnext.safetensors, torchvision-swin.safetensors,
+  torchvision-convnext.pth: image classifiers (timm's ConvNeXt: its form that gives feature maps
+  alone); NAME.expected.safetensors has `stage1` to `stage4`, the maps that the library itself
+  computes, each normed over its channels as Hugging Face's backbones norm theirs, with weight 1 and
+  bias 0.
+
+Weights are rounded to f16 before anything is computed, and stored so, which halves the files.
+The pixels of every input follow from a formula (`pixels`), which the tests repeat.
+Made with the versions in requirements.txt; the maps may differ in their last bits elsewhere.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import timm
+import torch
+import torch.nn.functional as F
+import torchvision
+from safetensors.torch import save_file
+from torchvision.models.convnext import CNBlockConfig
+
+from goldens.cases import case, convnext, swin
+from goldens.dialects import mmseg_state
+from goldens.weights import build, fill
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+CLASSES = ("sky", "road", "traffic light")
+# Of the UPerNets: odd, so that every stage pads or cuts.
+SIZE = (33, 46)
+# Of the backbones: every map is whole windows of 2, and no side is one window alone but the last,
+# where timm and torchvision would not shift either.
+WINDOWS = (64, 64)
+WIDTHS = (4, 5, 6, 8)
+DEPTHS = (2, 1, 1, 1)
+
+
+def main() -> int:
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else REPOSITORY / "testdata" / "dialects"
+    out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(2)
+    networks(out)
+    backbones(out)
+    sizes = {path.name: path.stat().st_size for path in sorted(out.iterdir())}
+    for name, size in sizes.items():
+        print(f"{size:8d} {name}")
+    print(f"{sum(sizes.values()):8d} in all")
+    return 0
+
+
+def pixels(height: int, width: int) -> torch.Tensor:
+    """Pixels that look like noise and are exact in f32."""
+    index = torch.arange(3 * height * width, dtype=torch.int64)
+    values = (index * 40503 + 12345) % 65536
+    return (values.float() / 32768 - 1).reshape(1, 3, height, width)
+
+
+def networks(out: Path) -> None:
+    head = dict(hidden_size=5, auxiliary_channels=4, num_labels=len(CLASSES))
+    for name, backbone in {
+        "mmseg-swin": swin(4, DEPTHS, (1, 2, 2, 2), 3, mlp_ratio=1.0),
+        "mmseg-convnext": convnext(WIDTHS, (1, 1, 2, 1)),
+    }.items():
+        built = build(name, case(backbone, SIZE, **head))
+        rounded(built.model)
+        # f16 of the values before rounding is f16 of those after it.
+        state = mmseg_state(built.canonical, built.config)
+        state = {key: halved(tensor).contiguous() for key, tensor in state.items()}
+        if name == "mmseg-swin":
+            meta = {"mmseg_version": "0.30.0", "CLASSES": CLASSES}
+            torch.save({"meta": meta, "state_dict": state}, out / f"{name}.pth")
+        else:
+            save_file(state, out / f"{name}.safetensors")
+        with torch.no_grad():
+            logits = built.model.eval()(pixels(*SIZE)).logits
+        save_file({"logits": logits.contiguous()}, out / f"{name}.expected.safetensors")
+
+
+def backbones(out: Path) -> None:
+    swin_of = dict(embed_dim=4, depths=DEPTHS, num_heads=(1, 2, 2, 2), window_size=2, mlp_ratio=1.0)
+    convnext_of = dict(dims=WIDTHS, depths=(1, 1, 2, 1), num_classes=3)
+
+    model = timm.create_model(
+        "swin_tiny_patch4_window7_224", **swin_of, img_size=WINDOWS, num_classes=3
+    )
+    filled(model)
+    save_file(half_state(model), out / "timm-swin.safetensors")
+    write_maps(out / "timm-swin", model.forward_intermediates(pixels(*WINDOWS))[1])
+
+    model = timm.create_model("convnext_tiny", **convnext_of, features_only=True)
+    filled(model)
+    save_file(half_state(model), out / "timm-convnext.safetensors")
+    write_maps(out / "timm-convnext", model(pixels(*WINDOWS)))
+
+    model = torchvision.models.SwinTransformer(
+        [4, 4], 4, list(DEPTHS), [1, 2, 2, 2], [2, 2], mlp_ratio=1.0, num_classes=3
+    )
+    filled(model)
+    save_file(half_state(model), out / "torchvision-swin.safetensors")
+    maps = features(model, pixels(*WINDOWS))
+    write_maps(out / "torchvision-swin", [map.permute(0, 3, 1, 2) for map in maps])
+
+    widths = zip(WIDTHS, (*WIDTHS[1:], None), (1, 1, 2, 1))
+    model = torchvision.models.ConvNeXt([CNBlockConfig(*block) for block in widths], num_classes=3)
+    filled(model)
+    torch.save(half_state(model), out / "torchvision-convnext.pth")
+    write_maps(out / "torchvision-convnext", features(model, pixels(*WINDOWS)))
+
+
+def filled(model) -> None:
+    model.eval()
+    with torch.no_grad():
+        for key, tensor in model.state_dict().items():
+            if tensor.is_floating_point():
+                tensor.copy_(fill("dialects", key, tensor))
+
+
+    rounded(model)
+
+
+def rounded(model) -> None:
+    with torch.no_grad():
+        for tensor in model.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.copy_(tensor.half().float())
+
+
+def halved(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.half() if tensor.is_floating_point() else tensor
+
+
+def half_state(model) -> dict:
+    return {name: halved(tensor).contiguous() for name, tensor in model.state_dict().items()}
+
+
+def features(model, images):
+    """What torchvision's stages give: the outputs of the odd entries of its list."""
+    maps = []
+    with torch.no_grad():
+        for index, layer in enumerate(model.features):
+            images = layer(images)
+            if index % 2 == 1:
+                maps.append(images)
+    return maps
+
+
+def write_maps(path: Path, maps) -> None:
+    tensors = {}
+    for stage, map in enumerate(maps, start=1):
+        with torch.no_grad():
+            # Swin's maps have an epsilon of 1e-5, ConvNeXt's one of 1e-6.
+            eps = 1e-5 if "swin" in path.name else 1e-6
+            normed = F.layer_norm(map.permute(0, 2, 3, 1), map.shape[1:2], eps=eps)
+        tensors[f"stage{stage}"] = normed.permute(0, 3, 1, 2).contiguous()
+    save_file(tensors, path.with_name(path.name + ".expected.safetensors"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
