@@ -1,5 +1,6 @@
 //! What the command line accepts, and the text that teaches it.
 
+mod convert;
 mod data;
 #[cfg(feature = "demo")]
 mod demo;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use convert::ConvertArgs;
 pub(crate) use data::{AbsentName, DataArgs, DataVerb, DatasetArgs, EvalArgs, LookArgs};
 #[cfg(feature = "demo")]
 pub(crate) use demo::DemoArgs;
@@ -79,6 +81,7 @@ pub(crate) enum Verb {
     Train(TrainArgs),
     Config(ConfigArgs),
     Models(ModelsArgs),
+    Convert(ConvertArgs),
     Devices(DevicesArgs),
     #[cfg(feature = "remote")]
     Lend(LendArgs),

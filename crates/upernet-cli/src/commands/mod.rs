@@ -3,6 +3,7 @@
 mod bench;
 mod completions;
 mod config;
+mod convert;
 mod data;
 #[cfg(feature = "demo")]
 mod demo;
@@ -33,6 +34,7 @@ pub(crate) fn run(verb: Verb, console: Console, started: Instant) -> Result<(), 
         Verb::Train(args) => train::run(&args, console),
         Verb::Config(args) => config::run(&args.verb),
         Verb::Models(args) => models::run(args.verb, console),
+        Verb::Convert(args) => convert::run(&args, console),
         Verb::Devices(args) => devices::run(&args),
         #[cfg(feature = "remote")]
         Verb::Lend(args) => lend::run(&args, console),

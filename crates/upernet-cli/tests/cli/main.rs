@@ -8,6 +8,7 @@
 )]
 
 mod bench;
+mod convert;
 mod data;
 mod devices;
 mod forward;

@@ -4,7 +4,7 @@ use crate::support::run;
 
 #[test]
 fn every_verb_teaches_by_example() {
-    let verbs: [&[&str]; 10] = [
+    let verbs: [&[&str]; 11] = [
         &[],
         &["segment"],
         &["forward"],
@@ -12,6 +12,7 @@ fn every_verb_teaches_by_example() {
         &["models", "ls"],
         &["models", "info"],
         &["models", "pull"],
+        &["convert"],
         &["devices"],
         &["doctor"],
         &["completions"],

@@ -8,16 +8,14 @@ use std::{
 
 use serde::Serialize;
 use upernet::{
-    burn::tensor::Device,
-    device,
     hf::{
         ModelFolder,
         config::{HfBackboneConfig, HfConfig},
     },
-    zoo::{Cost, Dialect, KeyReport, cost, key_report},
+    zoo::{Cost, KeyReport, cost, key_report},
 };
 
-use super::millions;
+use super::{any_device, millions};
 use crate::{
     cli::InfoArgs, console::Console, failure::Failure, model::open_folder, output::Stdout,
 };
@@ -50,6 +48,9 @@ struct Keys<'a> {
     complete: bool,
     applied: &'a [String],
     ignored: &'a [String],
+    split: &'a [String],
+    reordered: &'a [String],
+    dropped: Vec<&'a str>,
     missing: &'a [String],
     unexpected: &'a [String],
     mismatched: Vec<Mismatch<'a>>,
@@ -83,12 +84,6 @@ pub(super) fn run(args: &InfoArgs, console: Console) -> Result<(), Failure> {
     Err(Failure::BadData(format!(
         "{weights}: weights do not fit config.json: {problems}"
     )))
-}
-
-/// Any device will do, since modules that are never used hold no values.
-fn any_device() -> Result<Device, Failure> {
-    let found = device::find("flex").or_else(|_| device::find("auto"))?;
-    Ok(found.device)
 }
 
 fn text(
@@ -130,7 +125,7 @@ fn text(
             ),
         );
     }
-    line("dialect", dialect(report.dialect).to_owned());
+    line("dialect", report.dialect.title().to_owned());
     line("keys", counts(report));
     if verbose {
         for (kind, keys) in names(report) {
@@ -196,35 +191,41 @@ fn classes(config: &HfConfig) -> String {
 }
 
 fn counts(report: &KeyReport) -> String {
-    format!(
+    let mut counts = format!(
         "{} applied, {} ignored, {} missing, {} unexpected, {} of another shape",
         report.applied.len(),
         report.ignored.len(),
         report.missing.len(),
         report.unexpected.len(),
         report.mismatched.len()
-    )
+    );
+    for (count, what) in [
+        (report.dropped.len(), "dropped"),
+        (report.split.len(), "split from fused ones"),
+        (report.reordered.len(), "reordered"),
+    ] {
+        if count > 0 {
+            let _ = write!(counts, ", {count} {what}");
+        }
+    }
+    counts
 }
 
 /// Every key with what became of it, the troubles last, where a reader of a terminal is.
-fn names(report: &KeyReport) -> [(&'static str, Vec<String>); 5] {
+fn names(report: &KeyReport) -> [(&'static str, Vec<String>); 6] {
+    let dropped = report.dropped.iter();
+    let dropped = dropped.map(|dropped| format!("{}: {}", dropped.key, dropped.reason));
     let mismatched = report.mismatched.iter();
     let mismatched = mismatched
         .map(|wrong| format!("{} {:?}, not {:?}", wrong.key, wrong.found, wrong.expected));
     [
         ("applied", report.applied.clone()),
         ("ignored", report.ignored.clone()),
+        ("dropped", dropped.collect()),
         ("missing", report.missing.clone()),
         ("unexpected", report.unexpected.clone()),
         ("shape", mismatched.collect()),
     ]
-}
-
-fn dialect(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::V5Memory => "transformers 5, as in memory",
-        _ => "hub",
-    }
 }
 
 fn files(paths: &[PathBuf]) -> Vec<File> {
@@ -272,13 +273,17 @@ impl<'a> From<&'a KeyReport> for Keys<'a> {
             expected: &wrong.expected,
         });
         Self {
-            dialect: match report.dialect {
-                Dialect::V5Memory => "v5-memory",
-                _ => "hub",
-            },
+            dialect: report.dialect.name(),
             complete: report.is_complete(),
             applied: &report.applied,
             ignored: &report.ignored,
+            split: &report.split,
+            reordered: &report.reordered,
+            dropped: report
+                .dropped
+                .iter()
+                .map(|dropped| dropped.key.as_str())
+                .collect(),
             missing: &report.missing,
             unexpected: &report.unexpected,
             mismatched: mismatched.collect(),

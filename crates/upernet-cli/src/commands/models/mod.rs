@@ -4,6 +4,8 @@ mod info;
 mod ls;
 mod pull;
 
+use upernet::{burn::tensor::Device, device};
+
 use crate::{cli::ModelsVerb, console::Console, failure::Failure};
 
 pub(crate) fn run(verb: ModelsVerb, console: Console) -> Result<(), Failure> {
@@ -17,4 +19,10 @@ pub(crate) fn run(verb: ModelsVerb, console: Console) -> Result<(), Failure> {
 /// A count in thousands of thousands, for people.
 fn millions(count: u64) -> String {
     format!("{:.1} M", count as f64 / 1e6)
+}
+
+/// Any device will do, since modules that are never used hold no values.
+pub(super) fn any_device() -> Result<Device, Failure> {
+    let found = device::find("flex").or_else(|_| device::find("auto"))?;
+    Ok(found.device)
 }

@@ -1,0 +1,44 @@
+//! What `convert` accepts.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+const CONVERT_AFTER: &str = "\
+Whose names the weights have is told by their keys: Hugging Face's of any generation, \
+mmsegmentation's, timm's, torchvision's, Microsoft's (Swin) or Meta's (ConvNeXt). Pickles are read \
+without running anything in them.
+
+A whole UPerNet becomes config.json, preprocessor_config.json and model.safetensors. A backbone on its \
+own becomes config.json and model.safetensors, for a training to begin with. What the network is made \
+of follows from the shapes of its tensors, unless a config.json is named or lies beside the weights; \
+what no tensor tells is listed as assumed.
+
+Every tensor is accounted for on stdout. If one has no place, or one is missing, nothing is written and \
+the exit code is 4.
+
+Examples:
+  upernet convert upernet_swin_tiny_512x512_160k_ade20k.pth upernet-swin-tiny
+  upernet convert swin_tiny_patch4_window7_224.pth swin-tiny --json | jq .keys.dropped
+  upernet convert my-run.pth my-model --config upernet-swin-tiny/config.json";
+
+/// Make a Hugging Face folder of another library's weights
+#[derive(Args, Debug)]
+#[command(after_help = CONVERT_AFTER)]
+pub(crate) struct ConvertArgs {
+    /// Weight file (.pth, .pt, .bin, .safetensors), or a folder with one
+    #[arg(value_name = "SRC")]
+    pub(crate) source: PathBuf,
+    /// Folder to write; made if it is not there
+    #[arg(value_name = "DST")]
+    pub(crate) destination: PathBuf,
+    /// A config.json, or a folder with one, of the network that the weights are of
+    #[arg(long, value_name = "CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Replace files that are there already
+    #[arg(long, short)]
+    pub(crate) force: bool,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
