@@ -37,6 +37,10 @@ pub(super) fn infer(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, Strin
         Some("swin") => swin(shapes),
         Some("convnext") => convnext(shapes),
         Some("convnextv2") => convnext(shapes).map(second),
+        Some("swinv2") => Err(
+            "no tensor says how large the windows of its Swin V2 are (`window_size`, `image_size`)"
+                .to_owned(),
+        ),
         Some(other) => Err(format!("its {other} backbone is not supported yet")),
         None => Err("no backbone is recognised".to_owned()),
     }
