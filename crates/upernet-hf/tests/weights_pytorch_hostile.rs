@@ -198,6 +198,32 @@ fn every_other_callable_is_refused_by_name() {
 }
 
 #[test]
+fn objects_are_made_of_classes_beside_the_weights_alone_and_are_no_tensors() {
+    let cases: [(&[u8], &str); 4] = [
+        (
+            b"N)\x81.",
+            "byte 2 of its data.pkl: a new object needs a class beside the weights, found None",
+        ),
+        (
+            b"ccollections\nOrderedDict\n)\x81.",
+            "byte 26 of its data.pkl: a new object needs a class beside the weights, found a class",
+        ),
+        (
+            b"cargparse\nNamespace\n)\x81.",
+            "holds no dictionary of tensors but an object",
+        ),
+        (
+            b"}X\x01\0\0\0wcargparse\nNamespace\n)\x81}bs.",
+            "holds an object under the name \"w\", not a tensor",
+        ),
+    ];
+    for (pickle, expected) in cases {
+        let line = refusal(&Archive::new(pickle.to_vec(), Vec::new()));
+        assert!(line.starts_with(expected), "{line}");
+    }
+}
+
+#[test]
 fn malformed_pickles_are_refused_with_their_place() {
     for (pickle, expected) in [
         (&b""[..], "byte 0 of its data.pkl: it is cut short"),
@@ -278,22 +304,6 @@ fn malformed_pickles_are_refused_with_their_place() {
         (
             b"i",
             "byte 0 of its data.pkl: operation 0x69 is not one that describes weights",
-        ),
-        (
-            b"N)\x81.",
-            "byte 2 of its data.pkl: a new object needs a class beside the weights, found None",
-        ),
-        (
-            b"ccollections\nOrderedDict\n)\x81.",
-            "byte 26 of its data.pkl: a new object needs a class beside the weights, found a class",
-        ),
-        (
-            b"cargparse\nNamespace\n)\x81.",
-            "holds no dictionary of tensors but an object",
-        ),
-        (
-            b"}X\x01\0\0\0wcargparse\nNamespace\n)\x81}bs.",
-            "holds an object under the name \"w\", not a tensor",
         ),
         (b"N.", "holds no dictionary of tensors but None"),
         (b"}NNs.", "has a tensor whose name is None, not a string"),
