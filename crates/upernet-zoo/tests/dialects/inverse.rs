@@ -13,7 +13,7 @@ use upernet_zoo::{
 };
 
 use crate::{
-    support::{convnext, rewrite, saved, swin},
+    support::{convnext, convnextv2, dinov3_convnext, rewrite, saved, swin},
     writers::{State, heads, meta, microsoft, timm_swin, written},
 };
 
@@ -54,9 +54,10 @@ fn write(path: &Path, state: &State) {
 #[test]
 fn whole_networks_under_the_names_of_their_authors_come_back() {
     type Rename = fn(&str) -> Option<String>;
-    let cases: [(HfConfig, Rename, Dialect); 2] = [
+    let cases: [(HfConfig, Rename, Dialect); 3] = [
         (swin(), |key| Some(microsoft(key)), Dialect::Microsoft),
         (convnext(), |key| Some(meta(key)), Dialect::Meta),
+        (convnextv2(), |key| Some(meta(key)), Dialect::Meta),
     ];
     for (config, rename, dialect) in cases {
         for prefix in ["", "module."] {
@@ -155,6 +156,19 @@ fn names_in_memory_of_transformers_5_are_converted_to_those_of_its_files() {
     );
     assert!(done.assumed.is_empty(), "the configuration is at hand");
     assert!(read(&made) == hub);
+}
+
+#[test]
+fn a_folder_of_hugging_face_is_converted_to_itself() {
+    for config in [convnextv2(), dinov3_convnext()] {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let (source, made) = (place.path().join("hub"), place.path().join("made"));
+        let hub = hub_state(&config, &source);
+        let options = ConvertOptions::default();
+        let done = convert(&source, &made, &options, &Device::flex()).expect("Hugging Face's own");
+        assert_eq!((done.keys.dialect, &done.config), (Dialect::Hub, &config));
+        assert!(read(&made) == hub);
+    }
 }
 
 #[test]

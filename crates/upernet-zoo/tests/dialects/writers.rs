@@ -106,6 +106,8 @@ pub(crate) fn meta(key: &str) -> String {
         ("layers.", ""),
         (".layernorm.", ".norm."),
         (".layer_scale_parameter", ".gamma"),
+        (".grn.weight", ".grn.gamma"),
+        (".grn.bias", ".grn.beta"),
     ];
     format!("stages.{stage}.{}", replaced(rest, &block))
 }
