@@ -6,7 +6,8 @@
 //!
 //! - On maps: [`conv3x3`], [`upsample_conv3x3`], [`linear`], [`layer_norm`], [`response_norm`],
 //!   [`resize_bilinear`], [`add_resized`], [`adaptive_avg_pools`], [`space_to_depth`].
-//! - Halves of a block: [`convnext_block`], [`window_attention`], [`mlp`].
+//! - Halves of a block: [`convnext_block`], [`window_attention`], [`mlp`], and those of Swin V2,
+//!   [`cosine_window_attention`] and [`post_norm_mlp`].
 //! - On any tensor: [`gelu`]; and what [`Activation`] names.
 //! - For training: [`batch_norm`], [`cross_entropy`], [`resized_cross_entropy`],
 //!   [`CrossEntropy`] with class weights and label smoothing, [`label_probabilities`].
@@ -35,6 +36,7 @@ mod batch_norm;
 mod bytes;
 mod conv3x3;
 mod convnext_block;
+mod cosine_window_attention;
 mod cross_entropy;
 #[cfg(feature = "flex")]
 mod differentiable;
@@ -66,6 +68,7 @@ mod linear;
 mod memory;
 mod mlp;
 mod pool;
+mod post_norm_mlp;
 mod precision;
 pub mod relative_position;
 mod resize;
@@ -81,6 +84,10 @@ pub use conv3x3::{PreparedConv3x3, conv3x3};
 pub use convnext_block::{
     ConvNextBlockWeights, PreparedConvNextBlock, convnext_block, convnext_branch,
 };
+pub use cosine_window_attention::{
+    CosineWindowAttentionWeights, PreparedCosineWindowAttention, add_position_bias,
+    cosine_window_attention, cosines,
+};
 pub use cross_entropy::{CrossEntropy, cross_entropy, label_probabilities, resized_cross_entropy};
 pub use gelu::gelu;
 pub use layer_norm::{LayerNormWeights, PreparedLayerNorm, layer_norm};
@@ -89,6 +96,7 @@ pub use linear::{PreparedLinear, linear};
 pub use memory::release_memory;
 pub use mlp::{MlpWeights, PreparedMlp, mlp};
 pub use pool::adaptive_avg_pools;
+pub use post_norm_mlp::{PreparedPostNormMlp, post_norm_mlp};
 pub use precision::Precision;
 pub use resize::{add_resized, resize_bilinear};
 pub use response_norm::{ResponseNormWeights, response_norm};

@@ -51,6 +51,37 @@ fn rotate(x: Tensor<4>, axis: usize, start: usize) -> Tensor<4> {
     Tensor::cat(vec![tail, head], axis)
 }
 
+/// Applies `attend` to the windows of a map and puts its results back.
+///
+/// The map is filled up with zeros to whole windows, and moved up and left by `shift`, around the
+/// border. `attend` gets the windows, `[N * num_windows, w * w, C]`, and, if they are shifted, the mask
+/// of [`shift_mask`].
+///
+/// # Shapes
+///
+/// - `x`, output: `[N, H, W, C]`
+#[must_use]
+pub fn in_windows(
+    x: Tensor<4>,
+    window_size: usize,
+    shift: usize,
+    attend: impl FnOnce(Tensor<3>, Option<Tensor<3>>) -> Tensor<3>,
+) -> Tensor<4> {
+    let [batch, height, width, channels] = x.dims();
+    let padded = pad_to_multiple(x, [1, 2], window_size);
+    let [_, padded_height, padded_width, _] = padded.dims();
+    let size = [padded_height, padded_width];
+    let mask = (shift > 0).then(|| shift_mask(size, window_size, shift, &padded.device()));
+    let windows = window_partition(shift_back(padded, shift), window_size);
+    let windows = attend(windows, mask);
+    shift_forward(window_reverse(windows, window_size, size), shift).slice([
+        0..batch,
+        0..height,
+        0..width,
+        0..channels,
+    ])
+}
+
 /// Cuts `[N, H, W, C]` into windows `[N * num_windows, w * w, C]`, images outermost, windows
 /// row by row. `H` and `W` are multiples of `window_size`.
 #[must_use]
@@ -135,6 +166,20 @@ mod tests {
         assert_eq!(windows.dims(), [2 * 2 * 3, 9, 5]);
         let back = window_reverse(windows, 3, [6, 9]);
         back.into_data().assert_eq(&x.into_data(), true);
+    }
+
+    #[test]
+    fn windows_go_back_where_they_came_from() {
+        let x = random([2, 5, 8, 3]);
+        for (shift, has_mask) in [(0, false), (1, true)] {
+            let doubled = in_windows(x.clone(), 3, shift, |windows, mask| {
+                assert_eq!(windows.dims(), [2 * 2 * 3, 9, 3]);
+                assert_eq!(mask.is_some(), has_mask);
+                windows * 2
+            });
+            let expected = x.clone() * 2;
+            doubled.into_data().assert_eq(&expected.into_data(), true);
+        }
     }
 
     #[test]

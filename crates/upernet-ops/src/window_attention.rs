@@ -10,13 +10,11 @@ use crate::{
     flex::{self, Map},
     kernels::{
         packed::PackedMatrix,
-        window_attention::{PositionBias, WindowAttention},
+        window_attention::{Generation, PositionBias, WindowAttention},
     },
     layer_norm,
     layer_norm::PackedNorm,
-    window::{
-        pad_to_multiple, shift_back, shift_forward, shift_mask, window_partition, window_reverse,
-    },
+    window::in_windows,
 };
 
 /// Weights and geometry of a [`window_attention`].
@@ -52,20 +50,14 @@ pub struct WindowAttentionWeights {
 /// - `x`, output: `[N, C, H, W]`
 #[must_use]
 pub fn window_attention(x: Tensor<4>, weights: &WindowAttentionWeights) -> Tensor<4> {
-    let [batch, channels, height, width] = x.dims();
-    let (window_size, shift) = (weights.window_size, weights.shift);
     let normal = layer_norm(x.clone(), &weights.norm).permute([0, 2, 3, 1]); // [N, H, W, C]
-    let padded = pad_to_multiple(normal, [1, 2], window_size);
-    let [_, padded_height, padded_width, _] = padded.dims();
-    let size = [padded_height, padded_width];
-
-    let windows = window_partition(shift_back(padded, shift), window_size);
-    let mask = (shift > 0).then(|| shift_mask(size, window_size, shift, &x.device()));
-    let windows = attend(windows, weights, mask);
-    let attended = shift_forward(window_reverse(windows, window_size, size), shift)
-        .slice([0..batch, 0..height, 0..width, 0..channels])
-        .permute([0, 3, 1, 2]); // [N, C, H, W]
-    x + attended
+    let attended = in_windows(
+        normal,
+        weights.window_size,
+        weights.shift,
+        |windows, mask| attend(windows, weights, mask),
+    );
+    x + attended.permute([0, 3, 1, 2]) // [N, C, H, W]
 }
 
 /// Attends within each of `[N * num_windows, w * w, C]`; `mask` is `[num_windows, w * w, w * w]`.
@@ -102,7 +94,7 @@ fn attend(
     add_bias(projected, Some(&weights.projection_bias))
 }
 
-fn add_bias(x: Tensor<3>, bias: Option<&Tensor<1>>) -> Tensor<3> {
+pub(crate) fn add_bias(x: Tensor<3>, bias: Option<&Tensor<1>>) -> Tensor<3> {
     match bias {
         Some(bias) => x + bias.clone().unsqueeze::<3>(),
         None => x,
@@ -213,6 +205,7 @@ fn pack(weights: WindowAttentionWeights, precision: Precision) -> WindowAttentio
     let attention = WindowAttention {
         window_size,
         num_heads,
+        generation: Generation::V1,
         norm_weight: norm.scale,
         norm_bias: norm.shift,
         norm_epsilon: norm.epsilon,

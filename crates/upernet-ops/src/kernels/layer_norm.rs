@@ -76,6 +76,22 @@ pub(crate) fn layer_norm_row_in_place<S: Simd>(simd: S, row: &mut [f32], norm: L
     }
 }
 
+/// Adds one row, normalised, to another: `to += norm(x)`.
+///
+/// # Panics
+///
+/// Panics if the rows and the weights have different lengths.
+#[inline(always)]
+pub(crate) fn add_layer_norm_row<S: Simd>(simd: S, x: &[f32], norm: LayerNorm<'_>, to: &mut [f32]) {
+    assert_eq!([norm.scale.len(), norm.shift.len(), to.len()], [x.len(); 3]);
+    let moments = Moments::of_row(simd, x, norm.epsilon);
+    for start in (0..x.len()).step_by(S::F32_LANES) {
+        let value = moments.normalise(simd, load(simd, &x[start..]), norm, start);
+        let sum = simd.add_f32s(load(simd, &to[start..]), value);
+        store(simd, &mut to[start..], sum);
+    }
+}
+
 /// Some rows as a kernel of its own.
 struct Rows<'a> {
     x: &'a [f32],
@@ -236,6 +252,34 @@ mod tests {
         let mut out = vec![0.0; 96];
         layer_norm(&x, norm, &mut out);
         assert!(max_difference(&out, &reference(&x, norm)) < 1e-4, "{out:?}");
+    }
+
+    #[test]
+    fn adding_is_normalising_and_adding() {
+        struct Add<'a>(&'a [f32], LayerNorm<'a>, &'a mut [f32]);
+        impl WithSimd for Add<'_> {
+            type Output = ();
+            fn with_simd<S: Simd>(self, simd: S) {
+                add_layer_norm_row(simd, self.0, self.1, self.2);
+            }
+        }
+        let (x, to) = (noise(37, 1), noise(37, 4));
+        let (scale, shift) = (noise(37, 2), noise(37, 3));
+        let norm = LayerNorm {
+            scale: &scale,
+            shift: &shift,
+            epsilon: 1e-5,
+        };
+        let expected: Vec<f32> = reference(&x, norm)
+            .iter()
+            .zip(&to)
+            .map(|(a, b)| a + b)
+            .collect();
+        on_every_arch(|arch| {
+            let mut to = to.clone();
+            arch.dispatch(Add(&x, norm, &mut to));
+            assert!(max_difference(&to, &expected) < 1e-5, "{arch:?}");
+        });
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The residual two-layer perceptron of a transformer or ConvNeXt block, in one pass over the map.
 //!
 //! `y = x + W2 gelu(W1 LayerNorm(s) + b1) + b2`, where `s` is `x` itself (Swin) or a depthwise
-//! convolution of it (ConvNeXt). A tile of pixels goes through all layers while it lies in the
-//! second-level cache: neither `s`, nor its normalised form, nor the hidden layer, four times as
+//! convolution of it (ConvNeXt); or, with the norm at the other end,
+//! `y = x + LayerNorm(W2 gelu(W1 x + b1) + b2)` (Swin V2).
+//!
+//! A tile of pixels goes through all layers while it lies in the second-level cache: neither `s`, nor its normalised form, nor the hidden layer, four times as
 //! large as the map, is ever written to memory. The hidden layer is taken in parts of about as many
 //! channels as the matrix product sums in one go, so that wide networks fit too.
 
@@ -16,7 +18,7 @@ use rayon::{
 use super::{
     depthwise::{DepthwiseWeights, depthwise_pixels},
     gemm::{Activation, Epilogue, Residual, matmul_tile},
-    layer_norm::{LayerNorm, layer_norm_row, layer_norm_row_in_place},
+    layer_norm::{LayerNorm, add_layer_norm_row, layer_norm_row, layer_norm_row_in_place},
     map::MapSize,
     packed::{PackedMatrix, panel_width},
     rows::{Rows, RowsMut},
@@ -142,6 +144,15 @@ impl Mlp {
         self.over_tiles(x, |_| Source::Output);
     }
 
+    /// Swin V2's half-block, `x + norm(layers(x))`, in place, on all threads of the pool.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `x` is not rows of [`Self::channels`] values.
+    pub(crate) fn add_normalised_in_place(&self, x: &mut [f32]) {
+        self.over_tiles(x, |_| Source::RawOutput);
+    }
+
     /// ConvNeXt's block, `out = x + mlp(depthwise(x))` for maps `[N, H, W, C]`, on all threads of
     /// the pool.
     ///
@@ -211,6 +222,8 @@ fn tile_pixels(pixels: usize, threads: usize) -> usize {
 enum Source<'a> {
     /// What the output holds.
     Output,
+    /// The same as it is: the norm comes after the layers.
+    RawOutput,
     /// A depthwise convolution of a map, and the map itself for the residual.
     Depthwise {
         x: &'a [f32],
@@ -244,17 +257,30 @@ impl WithSimd for Tile<'_> {
         mlp.normalise(simd, source, out, normal);
         let residual = match source {
             Source::Output => Residual::Output,
+            Source::RawOutput => Residual::None,
             Source::Depthwise { x, first, .. } => {
                 Residual::Rows(Rows::dense(&x[first * channels..][..out.len()], channels))
             }
         };
         let rows = out.len() / channels;
+        // A branch that is normalised at its end is kept apart until then.
+        let (a, branch): (&[f32], &mut [f32]) = match source {
+            Source::RawOutput => (&*out, &mut *normal),
+            Source::Output | Source::Depthwise { .. } => (&*normal, &mut *out),
+        };
         for part in 0..mlp.project.len() {
             let width = mlp.part_columns(part).len();
             let hidden = &mut hidden[..rows * width];
-            mlp.expand_part(simd, part, normal, RowsMut::dense(hidden, width));
+            mlp.expand_part(simd, part, a, RowsMut::dense(hidden, width));
             let hidden = Rows::dense(hidden, width);
-            mlp.project_part(simd, part, hidden, residual, RowsMut::dense(out, channels));
+            let branch = RowsMut::dense(branch, channels);
+            mlp.project_part(simd, part, hidden, residual, branch);
+        }
+        if let Source::RawOutput = source {
+            let branch = normal.chunks_exact(channels);
+            branch
+                .zip(out.chunks_exact_mut(channels))
+                .for_each(|(row, out)| add_layer_norm_row(simd, row, mlp.norm(), out));
         }
     }
 }
@@ -311,7 +337,7 @@ impl Mlp {
         matmul_tile(simd, hidden, project, 0..project.num_panels(), added, out);
     }
 
-    /// Writes the normalised source of a tile.
+    /// Writes the normalised source of a tile, if the norm comes first.
     #[inline(always)]
     fn normalise<S: Simd>(&self, simd: S, source: Source<'_>, out: &[f32], normal: &mut [f32]) {
         let rows = normal.chunks_exact_mut(self.channels());
@@ -321,6 +347,7 @@ impl Mlp {
                 x.zip(rows)
                     .for_each(|(x, row)| layer_norm_row(simd, x, self.norm(), row));
             }
+            Source::RawOutput => {}
             Source::Depthwise {
                 x,
                 size,

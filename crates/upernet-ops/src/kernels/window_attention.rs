@@ -1,17 +1,24 @@
-//! Swin's attention half-block: `x + projection(attention(LayerNorm(x)))` inside windows.
+//! Swin's attention half-block inside windows, of both generations:
+//! `x + projection(attention(LayerNorm(x)))`, or `x + LayerNorm(projection(attention(x)))` with cosines
+//! for logits.
 //!
-//! Source: Liu et al., *Swin Transformer* (2021), section 3.2, <https://arxiv.org/abs/2103.14030>.
+//! Source: Liu et al., *Swin Transformer* (2021), section 3.2, <https://arxiv.org/abs/2103.14030>;
+//! Liu et al., *Swin Transformer V2* (2022), section 3, <https://arxiv.org/abs/2111.09883>.
 //!
 //! The map is never rolled, padded, cut or merged. A group of windows is gathered from where its
 //! tokens lie (`windows`), goes through one product for query, key and value, through the heads
 //! (`head`), through the projection, and is added where it came from, all in memory that stays in the
-//! second-level cache. Padded tokens are zeros after the LayerNorm, so their keys and values are the
-//! product's biases; they ask nothing, and so take no part in either product.
+//! second-level cache. Padded tokens are zeros where the product begins, so their keys and values are
+//! its biases; they ask nothing, and so take no part in either product.
+//!
+//! What the generations do differently is done to rows before and after the heads: the heads see
+//! queries that hold the logits' scale, and keys, and do not know of cosines.
 #![expect(
     unsafe_code,
     reason = "threads share a map whose windows are not contiguous"
 )]
 
+mod cosine;
 mod head;
 mod pixels;
 mod product;
@@ -23,13 +30,14 @@ mod tests;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use self::{
+    cosine::to_cosines,
     head::{Heads, PADDING, padded_tokens},
     pixels::SharedPixels,
     windows::{Gathered, WindowGrid},
 };
 use super::{
     gemm::{Epilogue, matmul_tile},
-    layer_norm::{LayerNorm, layer_norm_row},
+    layer_norm::{LayerNorm, add_layer_norm_row, layer_norm_row},
     map::MapSize,
     packed::PackedMatrix,
     rows::{Rows, RowsMut},
@@ -47,13 +55,14 @@ pub(crate) struct WindowAttention {
     pub(crate) window_size: usize,
     /// Number of heads; divides `C`.
     pub(crate) num_heads: usize,
-    /// Of the LayerNorm before, `[C]`.
+    pub(crate) generation: Generation,
+    /// Of the LayerNorm, `[C]`.
     pub(crate) norm_weight: Vec<f32>,
-    /// Of the LayerNorm before, `[C]`.
+    /// Of the LayerNorm, `[C]`.
     pub(crate) norm_bias: Vec<f32>,
-    /// Of the LayerNorm before.
+    /// Of the LayerNorm.
     pub(crate) norm_epsilon: f32,
-    /// `[C, 3C]`: query, key, value; the logits' scale is in the query's part.
+    /// `[C, 3C]`: query, key, value; the first generation's logits' scale is in the query's part.
     pub(crate) qkv: PackedMatrix,
     /// `[3C]`, the scale in the query's part too; zeros for a network without.
     pub(crate) qkv_bias: Vec<f32>,
@@ -62,6 +71,28 @@ pub(crate) struct WindowAttention {
     /// `[C]`.
     pub(crate) projection_bias: Vec<f32>,
     pub(crate) position_bias: PositionBias,
+}
+
+/// What the two generations of Swin do differently.
+#[derive(Clone, Debug)]
+pub(crate) enum Generation {
+    /// The norm comes first, and a logit is a product of query and key.
+    V1,
+    /// The norm comes last, and a logit is the cosine of query and key times the head's factor,
+    /// `[heads]`. Keys have no bias.
+    V2 { factors: Vec<f32> },
+}
+
+impl Generation {
+    /// What is added to the logit of two tokens that the shift brought together from regions that do
+    /// not touch. Not minus infinity: upstream's values, and its results depend on them. Its V2 adds
+    /// the first one's mask twice.
+    fn masked(&self) -> f32 {
+        match self {
+            Self::V1 => -100.0,
+            Self::V2 { .. } => -200.0,
+        }
+    }
 }
 
 /// What is added to the logit of every two tokens of a window.
@@ -178,17 +209,19 @@ impl WindowAttention {
 
     /// Bytes of the weights as they are kept.
     pub(crate) fn bytes(&self) -> usize {
-        let vectors = [
+        let factors: &[f32] = match &self.generation {
+            Generation::V1 => &[],
+            Generation::V2 { factors } => factors,
+        };
+        let vectors: [&[f32]; 6] = [
+            factors,
             &self.norm_weight,
             &self.norm_bias,
             &self.qkv_bias,
             &self.projection_bias,
             &self.position_bias.values,
         ];
-        let vectors: usize = vectors
-            .iter()
-            .map(|values| size_of_val(values.as_slice()))
-            .sum();
+        let vectors: usize = vectors.into_iter().map(size_of_val).sum();
         vectors + self.qkv.bytes() + self.projection.bytes()
     }
 
@@ -230,6 +263,11 @@ impl WindowAttention {
             "{channels} channels do not split into {} heads",
             self.num_heads
         );
+        if let Generation::V2 { factors } = &self.generation {
+            assert_eq!(factors.len(), self.num_heads, "a factor for each head");
+            let keys = &self.qkv_bias[channels..2 * channels];
+            assert!(keys.iter().all(|&bias| bias == 0.0), "keys have a bias");
+        }
     }
 }
 
@@ -270,9 +308,17 @@ impl WithSimd for Group<'_> {
             // SAFETY: a pixel belongs to one window and a window to one group, and within this
             // thread no other reference to the map lives.
             let pixel = unsafe { pixels.pixel(token.pixel) };
-            layer_norm_row(simd, pixel, norm, row);
+            match &attention.generation {
+                Generation::V1 => layer_norm_row(simd, pixel, norm, row),
+                Generation::V2 { .. } => row.copy_from_slice(pixel),
+            }
         }
         product_with_bias(simd, rows, &attention.qkv, &attention.qkv_bias, qkv);
+        if let Generation::V2 { factors } = &attention.generation {
+            for row in qkv.chunks_exact_mut(3 * channels) {
+                to_cosines(simd, row, factors);
+            }
+        }
         heads.run(simd, &gathered, qkv, rows, scratch);
         let projected = &mut qkv[..tokens.len() * channels];
         let bias = &attention.projection_bias;
@@ -280,7 +326,10 @@ impl WithSimd for Group<'_> {
         for (token, row) in tokens.iter().zip(projected.chunks_exact(channels)) {
             // SAFETY: as above.
             let pixel = unsafe { pixels.pixel(token.pixel) };
-            add(simd, pixel, row);
+            match &attention.generation {
+                Generation::V1 => add(simd, pixel, row),
+                Generation::V2 { .. } => add_layer_norm_row(simd, row, norm, pixel),
+            }
         }
     }
 }

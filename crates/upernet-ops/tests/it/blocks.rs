@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 use upernet_ops::{
-    ConvNextBlockWeights, LayerNormWeights, MlpWeights, Precision, PreparedConvNextBlock,
-    PreparedMlp, PreparedWindowAttention, ResponseNormWeights, WindowAttentionWeights,
-    convnext_block, mlp, window_attention,
+    ConvNextBlockWeights, CosineWindowAttentionWeights, LayerNormWeights, MlpWeights, Precision,
+    PreparedConvNextBlock, PreparedCosineWindowAttention, PreparedMlp, PreparedPostNormMlp,
+    PreparedWindowAttention, ResponseNormWeights, WindowAttentionWeights, convnext_block,
+    cosine_window_attention, mlp, post_norm_mlp, window_attention,
 };
 
 use crate::support::{Case, assert_close, cases};
@@ -50,6 +51,39 @@ proptest! {
         };
         let prepared = PreparedConvNextBlock::new(weights.clone(), Precision::F32);
         assert_close(prepared.forward(case.map()), convnext_block(case.map(), &weights), 2e-4)?;
+    }
+
+    /// With at least eight channels to normalise: the fewer there are, the closer together they may
+    /// lie, and the more a norm magnifies the rounding of what comes before it.
+    #[test]
+    fn perceptrons_with_the_norm_after(case in cases(8..40, 7), hidden in 1..90_usize) {
+        let weights = mlp_weights(&case, hidden);
+        let prepared = PreparedPostNormMlp::new(weights.clone(), Precision::F32);
+        let expected = post_norm_mlp(case.map(), &weights);
+        assert_close(prepared.forward(case.map()), expected, 2e-4)?;
+    }
+
+    #[test]
+    fn windows_by_cosines(
+        case in cases(4..9, 12), heads in 1..4_usize, window_size in 1..6_usize, shifted: bool,
+        bias: bool,
+    ) {
+        let case = Case { channels: 2 * case.channels * heads, ..case };
+        let (channels, tokens) = (case.channels, window_size * window_size);
+        let weights = CosineWindowAttentionWeights {
+            qkv: case.weight([channels, 3 * channels]),
+            query_value_bias: bias.then(|| [case.weight([channels]), case.weight([channels]) + 0.1]),
+            factors: case.weight([heads]).exp() * 5.0,
+            position_bias: case.weight([heads, tokens, tokens]),
+            projection: case.weight([channels, channels]),
+            projection_bias: case.weight([channels]),
+            norm: norm(&case),
+            window_size,
+            shift: if shifted { window_size / 2 } else { 0 },
+        };
+        let prepared = PreparedCosineWindowAttention::new(weights.clone(), Precision::F32);
+        let expected = cosine_window_attention(case.map(), &weights);
+        assert_close(prepared.forward(case.map()), expected, 2e-4)?;
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
 use upernet_ops::{
-    Activation, ConvNextBlockWeights, LayerNormWeights, MlpWeights, Precision, PreparedConv3x3,
-    PreparedConvNextBlock, PreparedLinear, PreparedMlp, PreparedUpsampleConv3x3,
+    Activation, ConvNextBlockWeights, CosineWindowAttentionWeights, LayerNormWeights, MlpWeights,
+    Precision, PreparedConv3x3, PreparedConvNextBlock, PreparedCosineWindowAttention,
+    PreparedLinear, PreparedMlp, PreparedPostNormMlp, PreparedUpsampleConv3x3,
     PreparedWindowAttention, ResponseNormWeights, WindowAttentionWeights,
 };
 
@@ -88,6 +89,38 @@ proptest! {
         };
         both(|precision| {
             PreparedConvNextBlock::new(weights.clone(), precision).forward(case.map())
+        })?;
+    }
+
+    #[test]
+    fn perceptrons_with_the_norm_after(case in cases(8..40, 7), hidden in 8..90_usize) {
+        let weights = MlpWeights {
+            norm: norm(&case),
+            expand: case.weight([case.channels, hidden]),
+            expand_bias: case.weight([hidden]),
+            project: case.weight([hidden, case.channels]),
+            project_bias: case.weight([case.channels]),
+        };
+        both(|precision| PreparedPostNormMlp::new(weights.clone(), precision).forward(case.map()))?;
+    }
+
+    #[test]
+    fn windows_by_cosines(case in cases(4..9, 12), window_size in 2..6_usize, shifted: bool) {
+        let case = Case { channels: 4 * case.channels, ..case };
+        let (channels, tokens) = (case.channels, window_size * window_size);
+        let weights = CosineWindowAttentionWeights {
+            qkv: case.weight([channels, 3 * channels]),
+            query_value_bias: Some([case.weight([channels]), case.weight([channels]) + 0.1]),
+            factors: case.weight([2]).exp() * 2.0,
+            position_bias: case.weight([2, tokens, tokens]),
+            projection: case.weight([channels, channels]),
+            projection_bias: case.weight([channels]),
+            norm: norm(&case),
+            window_size,
+            shift: if shifted { window_size / 2 } else { 0 },
+        };
+        both(|precision| {
+            PreparedCosineWindowAttention::new(weights.clone(), precision).forward(case.map())
         })?;
     }
 

@@ -92,11 +92,27 @@ impl Weights {
         images.flat_map(image).collect()
     }
 
+    /// `x + norm(layers(x))`, value by value in `f64`.
+    fn reference_with_norm_after(&self, x: &[f32]) -> Vec<f32> {
+        let parameters = self.parameters();
+        let pixel = |x: &[f32]| {
+            let x = in_f64(x);
+            let hidden = layer(&x, parameters.expand, parameters.expand_bias);
+            let hidden: Vec<f64> = hidden.into_iter().map(gelu).collect();
+            let y = layer(&hidden, parameters.project, parameters.project_bias);
+            x.into_iter()
+                .zip(normalised(&y, parameters.norm))
+                .map(|(x, y)| (x + y) as f32)
+                .collect::<Vec<f32>>()
+        };
+        x.chunks_exact(self.channels).flat_map(pixel).collect()
+    }
+
     /// The hidden layer of each pixel.
     fn hidden(&self, source: &[f32]) -> Vec<Vec<f64>> {
         let parameters = self.parameters();
         let pixel = |source: &[f32]| {
-            let normal = normalised(source, parameters.norm);
+            let normal = normalised(&in_f64(source), parameters.norm);
             let hidden = layer(&normal, parameters.expand, parameters.expand_bias);
             hidden.into_iter().map(gelu).collect()
         };
@@ -118,8 +134,11 @@ impl Weights {
     }
 }
 
-fn normalised(x: &[f32], norm: LayerNorm<'_>) -> Vec<f64> {
-    let x: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
+fn in_f64(x: &[f32]) -> Vec<f64> {
+    x.iter().map(|&x| f64::from(x)).collect()
+}
+
+fn normalised(x: &[f64], norm: LayerNorm<'_>) -> Vec<f64> {
     let mean = x.iter().sum::<f64>() / x.len() as f64;
     let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / x.len() as f64;
     let deviation = (variance + f64::from(norm.epsilon)).sqrt();
@@ -167,6 +186,22 @@ proptest! {
         let expected = weights.reference(&x, &x);
         let mut out = x;
         Mlp::new(weights.parameters()).add_in_place(&mut out);
+        let difference = max_difference(&out, &expected);
+        prop_assert!(difference < 1e-4, "{difference:e}");
+    }
+
+    #[test]
+    fn with_the_norm_after_it_is_the_definition(
+        pixels in prop_oneof![1_usize..4, 1_usize..130],
+        channels in prop_oneof![2_usize..8, 2_usize..60],
+        hidden in prop_oneof![1_usize..40, 500_usize..700],
+        seed in any::<u64>(),
+    ) {
+        let weights = Weights::new(channels, hidden, seed);
+        let x = noise(pixels * channels, seed ^ 7);
+        let expected = weights.reference_with_norm_after(&x);
+        let mut out = x;
+        Mlp::new(weights.parameters()).add_normalised_in_place(&mut out);
         let difference = max_difference(&out, &expected);
         prop_assert!(difference < 1e-4, "{difference:e}");
     }

@@ -14,10 +14,6 @@ use crate::kernels::{
 /// Logit of a key that is not there: its weight is zero beside any other.
 pub(super) const PADDING: f32 = -1e30;
 
-/// What is added to the logit of two tokens that the shift brought together from regions that do not
-/// touch. Not minus infinity: upstream's value, and its results depend on it.
-const MASKED: f32 = -100.0;
-
 /// Regions that one window may hold.
 const REGIONS: usize = 4;
 
@@ -148,9 +144,10 @@ impl<'a> Heads<'a> {
         let Some(region) = grid.regions(window) else {
             return false;
         };
+        let masked = self.attention.generation.masked();
         for (query, row) in mask.chunks_exact_mut(self.padded_tokens).enumerate() {
             for (key, cell) in row[..self.tokens].iter_mut().enumerate() {
-                *cell = if region(key) == query { 0.0 } else { MASKED };
+                *cell = if region(key) == query { 0.0 } else { masked };
             }
             row[self.tokens..].fill(0.0);
         }
