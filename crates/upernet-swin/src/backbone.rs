@@ -73,7 +73,7 @@ impl SwinConfig {
             .iter()
             .map(|&stage| LayerNormConfig::new(self.stage_channels(stage)).init(device));
         Swin {
-            patch_embedding: PatchEmbedding::new(self, device),
+            patch_embedding: PatchEmbedding::new(self.patches(), device),
             stages,
             hidden_states_norms: norms.collect(),
             config: self.clone(),

@@ -8,12 +8,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use upernet_nn::{DropPath, DropPathConfig, Precision, layer_norm_weights};
-use upernet_ops::{
-    PreparedMlp, PreparedWindowAttention,
-    window::{
-        pad_to_multiple, shift_back, shift_forward, shift_mask, window_partition, window_reverse,
-    },
-};
+use upernet_ops::{PreparedMlp, PreparedWindowAttention, window::in_windows};
 
 use crate::{
     DropPathRule, SwinConfig, attention::WindowAttention, mlp::Mlp, prepared::PreparedBlock,
@@ -51,7 +46,7 @@ impl SwinBlock {
             layernorm_before: norm.init(device),
             attention: WindowAttention::new(config, stage, device),
             layernorm_after: norm.init(device),
-            mlp: Mlp::new(config, stage, device),
+            mlp: Mlp::new(config.mlp(stage), device),
             attention_drop_path: DropPathConfig::new(drop_path).init(),
             mlp_drop_path: DropPathConfig::new(mlp_drop_path).init(),
             window_size: config.window_size,
@@ -83,20 +78,9 @@ impl SwinBlock {
     }
 
     fn attend(&self, x: Tensor<4>) -> Tensor<4> {
-        let [batch, height, width, channels] = x.dims();
-        let x = pad_to_multiple(x, [1, 2], self.window_size);
-        let [_, padded_height, padded_width, _] = x.dims();
-        let padded = [padded_height, padded_width];
-
-        let windows = window_partition(shift_back(x, self.shift), self.window_size);
-        let mask = (self.shift > 0)
-            .then(|| shift_mask(padded, self.window_size, self.shift, &windows.device()));
-        let windows = self.attention.forward(windows, mask);
-        shift_forward(
-            window_reverse(windows, self.window_size, padded),
-            self.shift,
-        )
-        .slice([0..batch, 0..height, 0..width, 0..channels])
+        in_windows(x, self.window_size, self.shift, |windows, mask| {
+            self.attention.forward(windows, mask)
+        })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use burn::config::Config;
 
+use crate::{mlp::MlpConfig, patch_embedding::PatchEmbeddingConfig};
+
 /// Configuration of a [`Swin`](crate::Swin) backbone.
 ///
 /// The defaults are those of Hugging Face's `SwinConfig`, which is Swin-T for 224 x 224 images.
@@ -91,5 +93,27 @@ impl SwinConfig {
     #[must_use]
     pub fn stage_stride(&self, stage: usize) -> usize {
         self.patch_size << stage
+    }
+
+    pub(crate) fn patches(&self) -> PatchEmbeddingConfig {
+        let patches = (self.image_size / self.patch_size).pow(2);
+        PatchEmbeddingConfig {
+            num_channels: self.num_channels,
+            patch_size: self.patch_size,
+            embed_dim: self.embed_dim,
+            positions: self.absolute_positions.then_some(patches),
+            dropout: self.hidden_dropout,
+            initializer_range: self.initializer_range,
+        }
+    }
+
+    /// The perceptron of a stage's blocks.
+    pub(crate) fn mlp(&self, stage: usize) -> MlpConfig {
+        MlpConfig {
+            channels: self.stage_channels(stage),
+            ratio: self.mlp_ratio,
+            dropout: self.hidden_dropout,
+            initializer_range: self.initializer_range,
+        }
     }
 }

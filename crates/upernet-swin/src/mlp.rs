@@ -1,4 +1,5 @@
-//! The two-layer perceptron of a block. Upstream: `SwinIntermediate` and `SwinOutput`.
+//! The two-layer perceptron of a block, of either generation. Upstream: `SwinIntermediate` and
+//! `SwinOutput`.
 
 use burn::{
     module::Module,
@@ -8,7 +9,17 @@ use burn::{
 use upernet_nn::{gelu, initializer};
 use upernet_ops::{LayerNormWeights, MlpWeights};
 
-use crate::{SwinConfig, prepared::linear_weights};
+use crate::prepared::linear_weights;
+
+/// What a perceptron is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MlpConfig {
+    pub(crate) channels: usize,
+    /// Hidden channels per channel.
+    pub(crate) ratio: f64,
+    pub(crate) dropout: f64,
+    pub(crate) initializer_range: f64,
+}
 
 #[derive(Module, Debug)]
 pub(crate) struct Mlp {
@@ -23,18 +34,18 @@ impl Mlp {
         clippy::cast_sign_loss,
         reason = "upstream truncates too: int(mlp_ratio * channels)"
     )]
-    pub(crate) fn new(config: &SwinConfig, stage: usize, device: &Device) -> Self {
-        let channels = config.stage_channels(stage);
-        let hidden = (config.mlp_ratio * channels as f64) as usize;
+    pub(crate) fn new(config: MlpConfig, device: &Device) -> Self {
+        let channels = config.channels;
+        let hidden = (config.ratio * channels as f64) as usize;
         let std = config.initializer_range;
         Self {
             fc1: initializer::linear(&LinearConfig::new(channels, hidden), std, device),
             fc2: initializer::linear(&LinearConfig::new(hidden, channels), std, device),
-            dropout: DropoutConfig::new(config.hidden_dropout).init(),
+            dropout: DropoutConfig::new(config.dropout).init(),
         }
     }
 
-    /// Its weights, behind a norm.
+    /// Its weights, beside a norm.
     pub(crate) fn into_weights(self, norm: LayerNormWeights) -> MlpWeights {
         let bias = "the layers of an MLP have a bias";
         let (expand, expand_bias) = linear_weights(self.fc1);

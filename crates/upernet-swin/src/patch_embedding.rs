@@ -1,6 +1,6 @@
 //! Image to patches. Paper: section 3.1, "patch partition" and "linear embedding".
 //!
-//! Upstream: `SwinEmbeddings`.
+//! Upstream: `SwinEmbeddings`; `Swinv2Embeddings` does the same.
 
 use burn::{
     module::{Module, Param},
@@ -13,7 +13,21 @@ use burn::{
 use upernet_nn::{Precision, initializer};
 use upernet_ops::window::pad_to_multiple;
 
-use crate::{SwinConfig, prepared::PreparedPatchEmbedding};
+use crate::prepared::PreparedPatchEmbedding;
+
+/// What a patch embedding is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PatchEmbeddingConfig {
+    /// Channels of the image.
+    pub(crate) num_channels: usize,
+    /// Side of a patch in pixels.
+    pub(crate) patch_size: usize,
+    pub(crate) embed_dim: usize,
+    /// Patches that have a learned position, if they have one.
+    pub(crate) positions: Option<usize>,
+    pub(crate) dropout: f64,
+    pub(crate) initializer_range: f64,
+}
 
 /// Cuts the image into patches, embeds each and normalises it.
 #[derive(Module, Debug)]
@@ -27,20 +41,20 @@ pub(crate) struct PatchEmbedding {
 }
 
 impl PatchEmbedding {
-    pub(crate) fn new(config: &SwinConfig, device: &Device) -> Self {
+    pub(crate) fn new(config: PatchEmbeddingConfig, device: &Device) -> Self {
         let projection = Conv2dConfig::new(
             [config.num_channels, config.embed_dim],
             [config.patch_size; 2],
         )
         .with_stride([config.patch_size; 2]);
-        let num_patches = (config.image_size / config.patch_size).pow(2);
+        let positions = config
+            .positions
+            .map(|patches| Initializer::Zeros.init([1, patches, config.embed_dim], device));
         Self {
             projection: initializer::conv2d(&projection, config.initializer_range, device),
             norm: LayerNormConfig::new(config.embed_dim).init(device),
-            position_embeddings: config
-                .absolute_positions
-                .then(|| Initializer::Zeros.init([1, num_patches, config.embed_dim], device)),
-            dropout: DropoutConfig::new(config.hidden_dropout).init(),
+            position_embeddings: positions,
+            dropout: DropoutConfig::new(config.dropout).init(),
             patch_size: config.patch_size,
         }
     }

@@ -46,7 +46,7 @@ impl PatchMerging {
 
 /// Lines the four neighbours of each group up along the channels: (0,0), (1,0), (0,1), (1,1) as
 /// (row, column), the order that published weights expect.
-fn gather_neighbours(x: Tensor<4>) -> Tensor<4> {
+pub(crate) fn gather_neighbours(x: Tensor<4>) -> Tensor<4> {
     let x = pad_to_multiple(x, [1, 2], 2);
     let neighbours = [(0, 0), (1, 0), (0, 1), (1, 1)];
     let neighbours =

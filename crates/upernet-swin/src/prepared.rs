@@ -48,6 +48,13 @@ pub(crate) struct PreparedPatchEmbedding {
     positions: Option<Tensor<3>>,
 }
 
+/// The 2 x 2 groups that a merging joins.
+pub(crate) const GROUPS: Patches = Patches {
+    size: 2,
+    order: CellOrder::ColumnMajor,
+    border: Border::Padded,
+};
+
 /// Joins each 2 x 2 group of cells into one with twice the channels.
 #[derive(Debug)]
 pub(crate) struct PreparedMerging {
@@ -116,13 +123,13 @@ impl PreparedPatchEmbedding {
         }
     }
 
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let positions = self.positions.as_ref();
         let positions = positions.map_or(0, |positions| positions.shape().num_elements());
         self.projection.bytes() + self.norm.bytes() + positions * size_of::<f32>()
     }
 
-    fn forward(&self, pixel_values: Tensor<4>) -> Tensor<4> {
+    pub(crate) fn forward(&self, pixel_values: Tensor<4>) -> Tensor<4> {
         let patches = space_to_depth(pixel_values, self.patches);
         let x = self.norm.forward(self.projection.forward(patches));
         let Some(positions) = self.positions.clone() else {
@@ -154,13 +161,8 @@ impl PreparedMerging {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let groups = Patches {
-            size: 2,
-            order: CellOrder::ColumnMajor,
-            border: Border::Padded,
-        };
         self.reduction
-            .forward(self.norm.forward(space_to_depth(x, groups)))
+            .forward(self.norm.forward(space_to_depth(x, GROUPS)))
     }
 }
 

@@ -6,7 +6,7 @@ use burn::{
 };
 use rstest::rstest;
 use upernet_nn::{Backbone, Precision};
-use upernet_swin::{Swin, SwinConfig};
+use upernet_swin::{SwinConfig, SwinV2Config};
 
 fn tiny() -> SwinConfig {
     SwinConfig::new()
@@ -17,14 +17,14 @@ fn tiny() -> SwinConfig {
 }
 
 /// Random values for all parameters: fresh biases and norms would hide what is done to them.
-fn random(config: &SwinConfig, device: &Device) -> Swin {
+fn random<M: Module>(module: M) -> M {
     struct Randomise;
     impl ModuleMapper for Randomise {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             param.map(|value| value.random_like(Distribution::Normal(0.1, 0.3)))
         }
     }
-    config.init(device).map(&mut Randomise)
+    module.map(&mut Randomise)
 }
 
 #[rstest]
@@ -41,7 +41,37 @@ fn random(config: &SwinConfig, device: &Device) -> Swin {
 )]
 fn preparing_changes_nothing_but_rounding(#[case] config: SwinConfig, #[case] image: [usize; 4]) {
     let device = Device::flex();
-    let swin = random(&config, &device);
+    compare(random(config.init(&device)), image);
+}
+
+fn tiny_v2() -> SwinV2Config {
+    SwinV2Config::new()
+        .with_embed_dim(8)
+        .with_depths(vec![2, 2, 1, 1])
+        .with_num_heads(vec![1, 2, 2, 4])
+        .with_window_size(5)
+}
+
+#[rstest]
+#[case::all_stages(tiny_v2(), [2, 3, 97, 131])]
+#[case::some_stages(tiny_v2().with_out_stages(vec![1, 2]), [1, 3, 60, 44])]
+#[case::a_map_smaller_than_a_window(tiny_v2(), [3, 3, 9, 17])]
+#[case::clamped_windows(tiny_v2().with_image_size(48), [1, 3, 57, 44])]
+#[case::no_bias_and_pretrained_windows(
+    tiny_v2().with_qkv_bias(false).with_pretrained_window_sizes(vec![8, 8, 0, 2]),
+    [1, 3, 64, 64]
+)]
+fn preparing_v2_changes_nothing_but_rounding(
+    #[case] config: SwinV2Config,
+    #[case] image: [usize; 4],
+) {
+    let device = Device::flex();
+    compare(random(config.init(&device)), image);
+}
+
+/// Compares a backbone with its prepared form.
+fn compare(swin: impl Backbone + Sync + 'static, image: [usize; 4]) {
+    let device = Device::flex();
     let image = Tensor::random(image, Distribution::Normal(0.0, 1.0), &device);
     let expected = swin.forward(image.clone());
     let actual = swin.prepare(Precision::F32).forward(image);
