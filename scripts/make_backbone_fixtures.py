@@ -3,11 +3,11 @@
 
     .venv/bin/python scripts/make_backbone_fixtures.py [OUT]     # default: testdata/backbones
 
-OUT/swin, OUT/convnext and OUT/convnextv2 each get the folder that `save_pretrained` writes for a
-classifier of random weights (config.json, model.safetensors), and expected.safetensors:
-`pixel_values`, and `stage1` to `stage4`, the maps of `SwinBackbone`, `ConvNextBackbone` or
-`ConvNextV2Backbone` loaded from that folder by `from_pretrained`, which draws the norms of the maps
-anew: weight one, bias zero. OUT/dinov3_convnext gets the same for a bare model, since DINOv3 comes
+OUT/swin, OUT/swinv2, OUT/convnext and OUT/convnextv2 each get the folder that `save_pretrained` writes
+for a classifier of random weights (config.json, model.safetensors), and expected.safetensors:
+`pixel_values`, and `stage1` to `stage4`, the maps of `SwinBackbone`, `Swinv2Backbone`,
+`ConvNextBackbone` or `ConvNextV2Backbone` loaded from that folder by `from_pretrained`, which draws the
+norms of the maps anew, where there are any: weight one, bias zero. OUT/dinov3_convnext gets the same for a bare model, since DINOv3 comes
 without a classifier, and its maps have no norms.
 Made with the versions in requirements.txt; every weight is a function of its name.
 """
@@ -40,6 +40,16 @@ def main() -> int:
         image_size=32,
         num_labels=3,
     )
+    # Wider than Swin: a norm over fewer channels, at the end of a branch, magnifies rounding.
+    swinv2 = transformers.Swinv2Config(
+        embed_dim=8,
+        depths=[2, 1, 1, 1],
+        num_heads=[1, 2, 2, 2],
+        window_size=3,
+        mlp_ratio=1.0,
+        image_size=64,
+        num_labels=3,
+    )
     convnext = transformers.ConvNextConfig(
         hidden_sizes=[4, 6, 8, 12],
         depths=[1, 1, 2, 1],
@@ -61,6 +71,11 @@ def main() -> int:
         out / "swin",
         transformers.SwinForImageClassification(swin),
         transformers.SwinBackbone,
+    )
+    make(
+        out / "swinv2",
+        transformers.Swinv2ForImageClassification(swinv2),
+        transformers.Swinv2Backbone,
     )
     make(
         out / "convnext",

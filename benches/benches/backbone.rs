@@ -7,7 +7,7 @@ use criterion::{
 use upernet::nn::Backbone;
 use upernet_benches::Bench;
 use upernet_convnext::{BranchScale, ConvNextConfig};
-use upernet_swin::SwinConfig;
+use upernet_swin::{SwinConfig, SwinV2Config};
 
 const SIZE: [usize; 2] = [512, 512];
 
@@ -23,6 +23,11 @@ fn backbones(criterion: &mut Criterion) {
     time(&mut group, &bench, "convnextv2-tiny", &convnextv2);
     let swin = SwinConfig::new().init(&bench.device);
     time(&mut group, &bench, "swin-tiny", &swin);
+    let swinv2 = SwinV2Config::new()
+        .with_image_size(256)
+        .with_window_size(8)
+        .init(&bench.device);
+    time(&mut group, &bench, "swinv2-tiny", &swinv2);
     group.finish();
 }
 

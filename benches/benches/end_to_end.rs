@@ -5,7 +5,10 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use upernet::{
-    hf::config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfSwinConfig},
+    hf::config::{
+        HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfSwinConfig,
+        HfSwinV2Config,
+    },
     zoo,
 };
 use upernet_benches::Bench;
@@ -24,13 +27,20 @@ fn backbones() -> [(&'static str, HfBackboneConfig); 3] {
         ..HfConvNextV2Config::default()
     };
     let swin = HfSwinConfig {
-        out_stages,
+        out_stages: out_stages.clone(),
         ..HfSwinConfig::default()
+    };
+    let swinv2 = HfSwinV2Config {
+        image_size: 256,
+        window_size: 8,
+        out_stages,
+        ..HfSwinV2Config::default()
     };
     [
         ("convnext-tiny", HfBackboneConfig::ConvNext(convnext)),
         ("convnextv2-tiny", HfBackboneConfig::ConvNextV2(convnextv2)),
         ("swin-tiny", HfBackboneConfig::Swin(swin)),
+        ("swinv2-tiny", HfBackboneConfig::SwinV2(swinv2)),
     ]
 }
 

@@ -11,10 +11,11 @@ use criterion::{
 };
 use upernet_benches::Bench;
 use upernet_ops::{
-    Activation, ConvNextBlockWeights, LayerNormWeights, MlpWeights, Precision, PreparedConv3x3,
-    PreparedConvNextBlock, PreparedLinear, PreparedMlp, PreparedUpsampleConv3x3,
-    PreparedWindowAttention, ResponseNormWeights, WindowAttentionWeights, adaptive_avg_pools,
-    add_resized, conv3x3, convnext_block, linear, mlp, upsample_conv3x3, window_attention,
+    Activation, ConvNextBlockWeights, CosineWindowAttentionWeights, LayerNormWeights, MlpWeights,
+    Precision, PreparedConv3x3, PreparedConvNextBlock, PreparedCosineWindowAttention,
+    PreparedLinear, PreparedMlp, PreparedUpsampleConv3x3, PreparedWindowAttention,
+    ResponseNormWeights, WindowAttentionWeights, adaptive_avg_pools, add_resized, conv3x3,
+    convnext_block, cosine_window_attention, linear, mlp, upsample_conv3x3, window_attention,
 };
 
 /// Channels and side of the maps of a tiny backbone, finest first.
@@ -159,6 +160,23 @@ fn blocks(ops: &mut Ops<'_>) {
                 || convnext_block(x.clone(), &block),
             );
         }
+        let cosines = CosineWindowAttentionWeights {
+            qkv: ops.random([channels, 3 * channels]),
+            query_value_bias: Some([ops.random([channels]), ops.random([channels])]),
+            factors: ops.random([channels / 32]).exp() * 10.0,
+            position_bias: ops.random([channels / 32, 64, 64]),
+            projection: ops.random([channels, channels]),
+            projection_bias: ops.random([channels]),
+            norm: norm.clone(),
+            window_size: 8,
+            shift: 4,
+        };
+        ops.compare(
+            &format!("cosine_window_attention/{shape}"),
+            |precision| PreparedCosineWindowAttention::new(cosines.clone(), precision),
+            |layer| layer.forward(x.clone()),
+            || cosine_window_attention(x.clone(), &cosines),
+        );
         let attention = WindowAttentionWeights {
             norm,
             qkv: ops.random([channels, 3 * channels]),

@@ -49,7 +49,7 @@ def _windowed(config_class, embed_dim, depths, num_heads, window_size, **more):
         num_heads=list(num_heads),
         window_size=window_size,
         drop_path_rate=0.0,
-        out_features=STAGES,
+        out_features=STAGES[: len(depths)],
         **more,
     )
 
@@ -193,7 +193,25 @@ TRIMMED: dict[str, Callable[[], Case]] = {
     "dinov3-convnext": lambda: trimmed(
         convnext(**NARROWER, config_class=DINOv3ConvNextConfig, layer_norm_eps=1e-3), (67, 35)
     ),
-    "swinv2": lambda: trimmed(swinv2(4), (33, 35), config_only=True),
+    # Three stages: with fewer than 8 channels a norm would magnify rounding. 9 x 7 patches in windows
+    # of 4: padded, and shifted in stages 1 and 3.
+    "swinv2": lambda: trimmed(swinv2(8, (2, 1, 2), (1, 2, 2), window_size=4), (35, 27)),
+    # Grids of 6, 3 and 1 cells, so windows of 4, 3 and 1. The eps tells the norms that read the config
+    # from those that do not.
+    "swinv2-clamped": lambda: trimmed(
+        swinv2(
+            8,
+            (2, 2, 1),
+            (1, 2, 2),
+            window_size=4,
+            image_size=24,
+            pretrained_window_sizes=[6, 3, 0],
+            qkv_bias=False,
+            mlp_ratio=2.0,
+            layer_norm_eps=1e-3,
+        ),
+        (25, 33),
+    ),
     "resnet": lambda: trimmed(resnet(8, **NARROW), (33, 35), config_only=True),
 }
 
@@ -217,6 +235,9 @@ FULL: dict[str, Callable[[], Case]] = {
     "full-swin-small": _full(lambda: swin(96, (2, 2, 18, 2), (3, 6, 12, 24), 7), 384),
     "full-swin-base": _full(lambda: swin(128, (2, 2, 18, 2), (4, 8, 16, 32), 12), 512),
     "full-swin-large": _full(lambda: swin(192, (2, 2, 18, 2), (6, 12, 24, 48), 12), 768),
+    "full-swinv2-tiny": _full(
+        lambda: swinv2(96, (2, 2, 6, 2), (3, 6, 12, 24), 8, image_size=256), 384
+    ),
     "full-convnext-tiny": _full(lambda: convnext((96, 192, 384, 768), (3, 3, 9, 3)), 384),
     "full-convnext-small": _full(lambda: convnext((96, 192, 384, 768), (3, 3, 27, 3)), 384),
     "full-convnext-base": _full(lambda: convnext((128, 256, 512, 1024), (3, 3, 27, 3)), 512),

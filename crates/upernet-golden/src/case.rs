@@ -15,6 +15,8 @@ use serde_json::Value;
 pub struct Case {
     /// Name of the folder.
     pub name: String,
+    /// Hugging Face's name of the backbone's family.
+    pub family: String,
     /// The folder itself, a model in Hugging Face's layout.
     pub folder: PathBuf,
     /// Expected tensors as f32, by name: shape and values.
@@ -41,6 +43,10 @@ impl Case {
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned(),
+            family: read_json(&folder.join("case.json"))["backbone"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
             folder: folder.to_owned(),
             expected: read_tensors(&folder.join("expected.safetensors")),
             grad_norms: if norms.exists() {

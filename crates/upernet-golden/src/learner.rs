@@ -19,7 +19,7 @@ use upernet_zoo::{Model, hub_parameters, load};
 
 use crate::{
     Case,
-    suite::{FORWARD, Findings, gradient_tolerance, values},
+    suite::{Findings, forward_tolerance, gradient_tolerance, values},
 };
 
 /// A step this long, of plain gradient descent, shows the gradient in how far weights move; shorter, and
@@ -66,7 +66,13 @@ pub(crate) fn check_learner(
     let report = report.expect("the loss is a number");
     #[expect(clippy::cast_possible_truncation, reason = "the reference is f32")]
     let loss = report.loss as f32;
-    findings.check_as(case, "train.loss", "the learner's loss", &[loss], FORWARD);
+    findings.check_as(
+        case,
+        "train.loss",
+        "the learner's loss",
+        &[loss],
+        forward_tolerance(case),
+    );
 
     let after = by_key(learner.model(), &config);
     for name in case.expected.keys() {
@@ -80,7 +86,7 @@ pub(crate) fn check_learner(
             findings.check_as(case, name, &step, &gradient, tolerance);
         } else if let Some(key) = name.strip_prefix("train.buffer.") {
             let buffer = format!("{key} after the step");
-            findings.check_as(case, name, &buffer, &after[key], FORWARD);
+            findings.check_as(case, name, &buffer, &after[key], forward_tolerance(case));
         }
     }
     Ok(())

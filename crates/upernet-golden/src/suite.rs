@@ -13,7 +13,11 @@ use upernet_zoo::{Model, hub_parameters, load};
 use crate::{Case, Difference, Tolerance, compare, learner::check_learner};
 
 /// Largest difference of features, logits and losses, relative to max(1, largest magnitude).
-pub(crate) const FORWARD: Tolerance = Tolerance::Max(1e-4);
+const FORWARD: f64 = 1e-4;
+/// The same for Swin V2. Its logits are cosines times up to 100, and a norm at the end of every branch
+/// brings small branches up, so rounding grows: PyTorch's own maps of the case `swinv2-clamped` move by up
+/// to 2.4e-4 if the pixels change in their last bit.
+const FORWARD_BY_COSINES: f64 = 1e-3;
 /// The same through the prepared network, whose sums run in another order and through transforms.
 const PREPARED: Tolerance = Tolerance::Max(1e-3);
 /// L2 norm of a gradient's difference, relative to its own.
@@ -95,6 +99,14 @@ pub fn check(folder: &Path, device: &Device) -> Result<Findings, upernet_zoo::Er
     Ok(findings)
 }
 
+/// How far what a trainable network computes may be off.
+pub(crate) fn forward_tolerance(case: &Case) -> Tolerance {
+    Tolerance::Max(match case.family.as_str() {
+        "swinv2" => FORWARD_BY_COSINES,
+        _ => FORWARD,
+    })
+}
+
 fn check_prepared(case: &Case, model: Model, device: &Device, findings: &mut Findings) {
     let model = model.prepare(Precision::F32);
     let features = model.backbone().forward(case.pixel_values(device));
@@ -110,28 +122,29 @@ fn check_prepared(case: &Case, model: Model, device: &Device, findings: &mut Fin
 }
 
 fn check_inference(case: &Case, model: &Model, device: &Device, findings: &mut Findings) {
+    let forward = forward_tolerance(case);
     let output = model.forward_with_labels(case.pixel_values(device), case.labels(device));
     for (level, map) in output.features.maps().iter().enumerate() {
         findings.check(
             case,
             &format!("eval.feature.{level}"),
             &values(map.clone()),
-            FORWARD,
+            forward,
         );
     }
     findings.check(
         case,
         "eval.decode_logits",
         &values(output.decode_logits),
-        FORWARD,
+        forward,
     );
     if let Some(aux_logits) = output.aux_logits {
-        findings.check(case, "eval.aux_logits", &values(aux_logits), FORWARD);
+        findings.check(case, "eval.aux_logits", &values(aux_logits), forward);
     }
-    findings.check(case, "eval.loss", &values(output.loss), FORWARD);
-    findings.check(case, "eval.logits", &values(output.logits), FORWARD);
+    findings.check(case, "eval.loss", &values(output.loss), forward);
+    findings.check(case, "eval.logits", &values(output.logits), forward);
     let without_labels = model.forward(case.pixel_values(device));
-    findings.check(case, "eval.logits", &values(without_labels), FORWARD);
+    findings.check(case, "eval.logits", &values(without_labels), forward);
 }
 
 fn check_training(
@@ -141,18 +154,19 @@ fn check_training(
     device: &Device,
     findings: &mut Findings,
 ) {
+    let forward = forward_tolerance(case);
     let device = device.clone().autodiff();
     let pixel_values = case.pixel_values(&device).require_grad();
     let output = model.forward_with_labels(pixel_values.clone(), case.labels(&device));
-    findings.check(case, "train.loss", &values(output.loss.clone()), FORWARD);
+    findings.check(case, "train.loss", &values(output.loss.clone()), forward);
     findings.check(
         case,
         "train.decode_logits",
         &values(output.decode_logits),
-        FORWARD,
+        forward,
     );
     if let Some(aux_logits) = output.aux_logits {
-        findings.check(case, "train.aux_logits", &values(aux_logits), FORWARD);
+        findings.check(case, "train.aux_logits", &values(aux_logits), forward);
     }
     let gradients = output.loss.backward();
     let input = pixel_values
@@ -172,7 +186,7 @@ fn check_training(
             let gradient = gradient.unwrap_or_else(|| panic!("{key} has no gradient"));
             findings.check(case, name, gradient, gradient_tolerance(case, name));
         } else if let Some(key) = name.strip_prefix("train.buffer.") {
-            findings.check(case, name, &parameters.values[key], FORWARD);
+            findings.check(case, name, &parameters.values[key], forward);
         }
     }
     check_gradient_norms(case, &parameters.gradients, findings);

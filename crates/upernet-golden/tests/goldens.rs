@@ -68,7 +68,7 @@ fn every_other_folder_is_refused_by_name() {
             .expect_err("not supported")
             .to_string();
         assert!(
-            error.contains(&model_type) && error.contains("swin, convnext"),
+            error.contains(&model_type) && error.contains(&SUPPORTED_BACKBONES.join(", ")),
             "{error}"
         );
     }

@@ -61,7 +61,7 @@ fn other_networks_are_refused_by_name() {
     assert_eq!(
         refused(|config| config["model_type"] = json!("resnet")),
         "field `model_type` asks for \"resnet\", which is not supported; \
-         supported are swin, convnext, convnextv2, dinov3_convnext"
+         supported are swin, swinv2, convnext, convnextv2, dinov3_convnext"
     );
     assert_eq!(
         refused(|config| config["model_type"] = json!(null)),

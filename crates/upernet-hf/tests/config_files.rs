@@ -7,7 +7,7 @@ use upernet_hf::{
     ErrorKind,
     config::{
         HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfDinov3ConvNextConfig,
-        HfSwinConfig,
+        HfSwinConfig, HfSwinV2Config,
     },
     processor::HfProcessorConfig,
 };
@@ -141,6 +141,7 @@ fn absent_fields_have_hugging_faces_defaults() {
     let three_maps = r#""out_indices": [1, 2, 3, 4]"#;
     for expected in [
         HfBackboneConfig::Swin(HfSwinConfig::default()),
+        HfBackboneConfig::SwinV2(HfSwinV2Config::default()),
         HfBackboneConfig::ConvNext(HfConvNextConfig::default()),
         HfBackboneConfig::ConvNextV2(HfConvNextV2Config::default()),
         HfBackboneConfig::Dinov3ConvNext(HfDinov3ConvNextConfig::default()),
@@ -168,6 +169,8 @@ fn every_golden_of_a_built_backbone_is_read() {
         "swin-absolute",
         "swin-options",
         "swin-small-image",
+        "swinv2",
+        "swinv2-clamped",
     ] {
         let config = read(name);
         let text = std::fs::read(golden(name).join("config.json")).expect("it was just read");
@@ -197,6 +200,17 @@ fn every_golden_of_a_built_backbone_is_read() {
                     backbone["hidden_size"],
                     "{name}"
                 );
+            }
+            HfBackboneConfig::SwinV2(swin) => {
+                // Upstream writes four windows, also for three stages.
+                let windows = backbone["pretrained_window_sizes"].as_array();
+                let windows = &windows.expect("it is a list")[..swin.depths.len()];
+                assert_eq!(
+                    json!(swin.pretrained_window_sizes),
+                    json!(windows),
+                    "{name}"
+                );
+                assert_eq!(json!(swin.image_size), backbone["image_size"], "{name}");
             }
             convnext => {
                 assert_eq!(json!(convnext.depths()), backbone["depths"], "{name}");
@@ -253,13 +267,13 @@ fn the_options_of_a_golden_arrive() {
 
 #[test]
 fn goldens_of_backbones_that_are_not_built_are_refused_by_name() {
-    for (name, family) in [("resnet", "resnet"), ("swinv2", "swinv2")] {
+    for (name, family) in [("resnet", "resnet")] {
         let path = golden(name).join("config.json");
         let error = HfConfig::read(&path).expect_err("this backbone is not built");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         let expected = format!(
             "{}: field `backbone_config.model_type` asks for \"{family}\", \
-             which is not supported; supported are swin, convnext, convnextv2, dinov3_convnext",
+             which is not supported; supported are swin, swinv2, convnext, convnextv2, dinov3_convnext",
             path.display()
         );
         assert_eq!(error.to_string(), expected);

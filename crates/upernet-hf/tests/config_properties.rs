@@ -5,13 +5,13 @@ use serde_json::{Map, Value, json};
 use upernet_hf::{
     config::{
         HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfDinov3ConvNextConfig,
-        HfSwinConfig,
+        HfSwinConfig, HfSwinV2Config,
     },
     processor::HfProcessorConfig,
 };
 
 /// Every key that a reader looks at, so that random objects hit them.
-const KEYS: [&str; 46] = [
+const KEYS: [&str; 47] = [
     "model_type",
     "backbone_config",
     "backbone",
@@ -37,6 +37,7 @@ const KEYS: [&str; 46] = [
     "depths",
     "num_heads",
     "window_size",
+    "pretrained_window_sizes",
     "mlp_ratio",
     "qkv_bias",
     "hidden_act",
@@ -116,6 +117,7 @@ fn mutated() -> impl Strategy<Value = Value> {
 fn backbone() -> impl Strategy<Value = HfBackboneConfig> {
     prop_oneof![
         swin().prop_map(HfBackboneConfig::Swin),
+        swinv2().prop_map(HfBackboneConfig::SwinV2),
         convnext().prop_map(HfBackboneConfig::ConvNext),
         convnext().prop_map(|convnext| HfBackboneConfig::ConvNextV2(second_version(convnext))),
         (convnext(), 0.0..1.0_f64).prop_map(|(convnext, epsilon)| {
@@ -157,6 +159,33 @@ fn swin() -> impl Strategy<Value = HfSwinConfig> {
             out_stages,
             ..config.clone()
         })
+    })
+}
+
+/// Swin V2's, made from Swin's: images of at least a patch in the last stage.
+fn swinv2() -> impl Strategy<Value = HfSwinV2Config> {
+    let windows = prop_oneof![Just(0_usize), 2..99_usize];
+    (swin(), vec(windows, 5), 1_usize..9).prop_map(|(swin, mut windows, cells)| {
+        let stages = swin.depths.len();
+        windows.truncate(stages);
+        HfSwinV2Config {
+            image_size: swin.patch_size * (cells << (stages - 1)),
+            patch_size: swin.patch_size,
+            num_channels: swin.num_channels,
+            embed_dim: swin.embed_dim,
+            depths: swin.depths,
+            num_heads: swin.num_heads,
+            window_size: swin.window_size.min(24),
+            pretrained_window_sizes: windows,
+            mlp_ratio: swin.mlp_ratio,
+            qkv_bias: swin.qkv_bias,
+            hidden_dropout_prob: swin.hidden_dropout_prob,
+            attention_probs_dropout_prob: swin.attention_probs_dropout_prob,
+            drop_path_rate: swin.drop_path_rate,
+            layer_norm_eps: swin.layer_norm_eps,
+            initializer_range: swin.initializer_range,
+            out_stages: swin.out_stages,
+        }
     })
 }
 

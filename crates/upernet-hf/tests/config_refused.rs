@@ -49,7 +49,7 @@ fn what_is_not_built_is_refused_by_name() {
             "backbone.model_type",
             json!("hiera"),
             "field `backbone_config.model_type` asks for \"hiera\", which is not supported; \
-             supported are swin, convnext, convnextv2, dinov3_convnext",
+             supported are swin, swinv2, convnext, convnextv2, dinov3_convnext",
         ),
         (
             "backbone",
@@ -109,7 +109,7 @@ fn missing_fields_without_a_default_are_named() {
         (
             "backbone_config",
             "field `backbone_config` is missing; without it Hugging Face means a ResNet-50, \
-             which is not supported; supported are swin, convnext, convnextv2, dinov3_convnext",
+             which is not supported; supported are swin, swinv2, convnext, convnextv2, dinov3_convnext",
         ),
         (
             "model_type",

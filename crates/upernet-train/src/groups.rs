@@ -7,8 +7,8 @@ use crate::Error;
 
 /// Parameter groups, by rules of the field.
 ///
-/// Weights of rank 1 and below (biases, norms, layer scales), response norms and position tables do not
-/// decay, as in every published recipe of Swin and ConvNeXt.
+/// Weights of rank 1 and below (biases, norms, layer scales), response norms, position tables and what
+/// stands for them in Swin V2 do not decay, as in every published recipe of Swin and ConvNeXt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Groups {
@@ -46,6 +46,16 @@ pub struct Factors {
     pub weight_decay: f64,
 }
 
+/// Parts of the keys of parameters that do not decay, whatever their rank. The last two: `logit_scale`
+/// and `cpb_mlp` of Microsoft's `SwinTransformerV2.no_weight_decay_keywords`.
+const UNDECAYED: [&str; 5] = [
+    ".grn.",
+    "relative_position_bias_table",
+    "position_embeddings",
+    "logit_scale",
+    "continuous_position_bias_mlp",
+];
+
 fn one() -> f64 {
     1.0
 }
@@ -64,10 +74,7 @@ impl Groups {
     /// The factors of the parameter that a checkpoint calls `key`, of that `rank`.
     #[must_use]
     pub fn factors(&self, key: &str, rank: usize, config: &HfConfig) -> Factors {
-        let decays = rank > 1
-            && !key.contains("relative_position_bias_table")
-            && !key.contains("position_embeddings")
-            && !key.contains(".grn.");
+        let decays = rank > 1 && !UNDECAYED.iter().any(|part| key.contains(part));
         let mut factors = Factors {
             learning_rate: 1.0,
             weight_decay: f64::from(u8::from(decays)),
@@ -172,7 +179,7 @@ mod tests {
     #[test]
     fn norms_biases_and_position_tables_do_not_decay() {
         let (groups, config) = (Groups::default(), convnext());
-        let decay = |key, rank| groups.factors(key, rank, &config).weight_decay;
+        let decay = |key: &str, rank| groups.factors(key, rank, &config).weight_decay;
         assert_eq!(decay("decode_head.classifier.weight", 4), 1.0);
         assert_eq!(decay("decode_head.classifier.bias", 1), 0.0);
         let norm = "backbone.encoder.stages.0.layers.0.grn.weight";
@@ -180,6 +187,11 @@ mod tests {
         let table =
             "backbone.encoder.layers.0.blocks.0.attention.self.relative_position_bias_table";
         assert_eq!(decay(table, 2), 0.0);
+        let attention = "backbone.encoder.layers.0.blocks.0.attention.self";
+        assert_eq!(decay(&format!("{attention}.logit_scale"), 3), 0.0);
+        let perceptron = format!("{attention}.continuous_position_bias_mlp.0.weight");
+        assert_eq!(decay(&perceptron, 2), 0.0);
+        assert_eq!(decay(&format!("{attention}.query.weight"), 2), 1.0);
     }
 
     #[test]

@@ -3,13 +3,15 @@
 use burn::{module::Module, tensor::Tensor};
 use upernet_convnext::ConvNext;
 use upernet_nn::{Backbone, FeaturePyramid, Precision, PreparedBackbone};
-use upernet_swin::Swin;
+use upernet_swin::{Swin, SwinV2};
 
 /// One of the backbone families that published UPerNets use.
 #[derive(Module, Debug)]
 pub enum ZooBackbone {
     /// Shifted-window transformer.
     Swin(Swin),
+    /// Shifted-window transformer, second generation.
+    SwinV2(SwinV2),
     /// Modernised convolutional network, of either version or DINOv3's.
     ConvNext(ConvNext),
 }
@@ -18,6 +20,7 @@ impl Backbone for ZooBackbone {
     fn channels(&self) -> Vec<usize> {
         match self {
             Self::Swin(swin) => swin.channels(),
+            Self::SwinV2(swin) => swin.channels(),
             Self::ConvNext(convnext) => convnext.channels(),
         }
     }
@@ -25,6 +28,7 @@ impl Backbone for ZooBackbone {
     fn strides(&self) -> Vec<usize> {
         match self {
             Self::Swin(swin) => swin.strides(),
+            Self::SwinV2(swin) => swin.strides(),
             Self::ConvNext(convnext) => convnext.strides(),
         }
     }
@@ -32,6 +36,7 @@ impl Backbone for ZooBackbone {
     fn forward(&self, pixel_values: Tensor<4>) -> FeaturePyramid {
         match self {
             Self::Swin(swin) => swin.forward(pixel_values),
+            Self::SwinV2(swin) => swin.forward(pixel_values),
             Self::ConvNext(convnext) => convnext.forward(pixel_values),
         }
     }
@@ -39,6 +44,7 @@ impl Backbone for ZooBackbone {
     fn min_size(&self) -> usize {
         match self {
             Self::Swin(swin) => swin.min_size(),
+            Self::SwinV2(swin) => swin.min_size(),
             Self::ConvNext(convnext) => convnext.min_size(),
         }
     }
@@ -46,6 +52,7 @@ impl Backbone for ZooBackbone {
     fn prepare(self, precision: Precision) -> Box<dyn PreparedBackbone> {
         match self {
             Self::Swin(swin) => swin.prepare(precision),
+            Self::SwinV2(swin) => swin.prepare(precision),
             Self::ConvNext(convnext) => convnext.prepare(precision),
         }
     }

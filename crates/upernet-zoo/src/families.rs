@@ -2,6 +2,7 @@
 
 mod convnext;
 mod swin;
+mod swinv2;
 
 use burn::tensor::Device;
 use upernet_hf::config::HfBackboneConfig;
@@ -39,12 +40,21 @@ pub(crate) trait Family {
         let _ = key;
         None
     }
+
+    /// The values that a hub key holds, if they follow from the config.
+    ///
+    /// Upstream keeps some such tables in files too.
+    fn derived_values(&self, key: &str) -> Option<Vec<f32>> {
+        let _ = key;
+        None
+    }
 }
 
 /// The family that a config file chose.
 pub(crate) fn family(config: &HfBackboneConfig) -> Result<&dyn Family, Error> {
     match config {
         HfBackboneConfig::Swin(swin) => Ok(swin),
+        HfBackboneConfig::SwinV2(swin) => Ok(swin),
         HfBackboneConfig::ConvNext(convnext) => Ok(convnext),
         HfBackboneConfig::ConvNextV2(convnext) => Ok(convnext),
         HfBackboneConfig::Dinov3ConvNext(convnext) => Ok(convnext),

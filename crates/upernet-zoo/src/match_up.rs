@@ -130,9 +130,12 @@ impl MatchUp {
             if placed.contains(key.as_str()) {
                 continue;
             }
-            let ignored = match family.position_index(key) {
-                Some(window) => is_position_index(checkpoint, &source.name, window)?,
-                None => family.is_unused(key),
+            let ignored = if let Some(window) = family.position_index(key) {
+                is_position_index(checkpoint, &source.name, window)?
+            } else if let Some(values) = family.derived_values(key) {
+                holds(checkpoint, &source.name, &values)?
+            } else {
+                family.is_unused(key)
             };
             if ignored {
                 self.report.ignored.push(key.clone());
@@ -186,4 +189,22 @@ fn is_position_index(checkpoint: &Checkpoint, name: &str, window: usize) -> Resu
         .iter()
         .zip(expected)
         .all(|(&found, expected)| usize::try_from(found) == Ok(expected)))
+}
+
+/// Whether a tensor holds those values. Upstream takes them from the file, so others would be another
+/// network.
+fn holds(checkpoint: &Checkpoint, name: &str, expected: &[f32]) -> Result<bool, Error> {
+    // Of numbers around one, half precision keeps this much.
+    const ROUNDING: f32 = 5e-4;
+    let elements = checkpoint
+        .info(name)
+        .map_or(0, upernet_hf::weights::TensorInfo::elements);
+    if elements != expected.len() {
+        return Ok(false);
+    }
+    let found = checkpoint.read_f32(name)?;
+    let pairs = found.iter().zip(expected);
+    Ok(pairs
+        .map(|(found, expected)| (found - expected).abs())
+        .all(|difference| difference <= ROUNDING))
 }

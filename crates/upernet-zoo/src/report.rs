@@ -82,7 +82,7 @@ pub struct KeyReport {
     pub dialect: Dialect,
     /// Keys whose values the network takes.
     pub applied: Vec<String>,
-    /// Keys that carry nothing the network needs: derived index tables, and a norm that upstream
+    /// Keys that carry nothing the network needs: derived tables, and a norm that upstream
     /// keeps and never uses.
     pub ignored: Vec<String>,
     /// Parameters of the network that the checkpoint lacks.

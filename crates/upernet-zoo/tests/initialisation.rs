@@ -11,14 +11,14 @@ use upernet_zoo::{
     build,
     hf::config::{
         HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfDinov3ConvNextConfig,
-        HfSwinConfig,
+        HfSwinConfig, HfSwinV2Config,
     },
     hub_parameters,
 };
 
 const LAYER_SCALE: f32 = 0.25;
 
-fn configs() -> [HfConfig; 4] {
+fn configs() -> [HfConfig; 5] {
     let swin = HfBackboneConfig::Swin(HfSwinConfig {
         embed_dim: 32,
         depths: vec![1, 1, 1, 1],
@@ -27,6 +27,13 @@ fn configs() -> [HfConfig; 4] {
         image_size: 64,
         out_stages: vec![1, 2, 3, 4],
         ..HfSwinConfig::default()
+    });
+    let swinv2 = HfBackboneConfig::SwinV2(HfSwinV2Config {
+        embed_dim: 32,
+        depths: vec![1, 1, 1, 1],
+        num_heads: vec![2, 2, 2, 2],
+        out_stages: vec![1, 2, 3, 4],
+        ..HfSwinV2Config::default()
     });
     let convnext = HfBackboneConfig::ConvNext(HfConvNextConfig {
         hidden_sizes: vec![32, 48, 64, 96],
@@ -48,7 +55,7 @@ fn configs() -> [HfConfig; 4] {
         out_stages: vec![1, 2, 3, 4],
         ..HfDinov3ConvNextConfig::default()
     });
-    [swin, convnext, convnextv2, dinov3].map(|backbone| {
+    [swin, swinv2, convnext, convnextv2, dinov3].map(|backbone| {
         let mut config = HfConfig::new(backbone);
         config.hidden_size = 64;
         config.auxiliary_channels = 32;
@@ -83,6 +90,7 @@ fn constant(key: &str) -> Option<f32> {
         "running_var" => Some(1.0),
         "layer_scale_parameter" | "gamma" => Some(LAYER_SCALE),
         "weight" if key.contains(".grn.") => Some(0.0),
+        "logit_scale" => Some(std::f32::consts::LN_10),
         "weight" if is_norm => Some(1.0),
         _ => None,
     }

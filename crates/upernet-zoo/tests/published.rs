@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use upernet_zoo::{
     cost,
-    hf::config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfSwinConfig},
+    hf::config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfSwinConfig, HfSwinV2Config},
     published,
 };
 
@@ -62,4 +62,25 @@ fn parameters_and_multiply_adds_are_those_of_the_table() {
             model.gmacs
         );
     }
+}
+
+/// No UPerNet on Swin V2 is published. Numbers: `UperNetForSemanticSegmentation` of transformers 5.23 over
+/// `Swinv2Config(image_size=256, window_size=8)` on meta tensors, counted by torch's `FlopCounterMode`,
+/// which has 0.02 G for the position biases.
+#[test]
+fn swinv2_costs_what_pytorch_counts() {
+    let mut config = HfConfig::new(HfBackboneConfig::SwinV2(HfSwinV2Config {
+        image_size: 256,
+        window_size: 8,
+        out_stages: vec![1, 2, 3, 4],
+        ..HfSwinV2Config::default()
+    }));
+    config.id2label = (0..150).map(|label| format!("LABEL_{label}")).collect();
+    let cost = cost(&config, [512, 512], &Device::flex()).expect("supported");
+    assert_eq!(
+        [cost.parameters, cost.backbone_parameters],
+        [59_997_782, 27_576_618]
+    );
+    let gmacs = (cost.macs + cost.auxiliary_macs) as f64 / 1e9;
+    assert!((gmacs - 236.007).abs() < 0.03, "{gmacs}");
 }

@@ -2,15 +2,17 @@
 
 mod support;
 
-use std::path::Path;
+use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
 use burn::tensor::{Device, Distribution, Tensor};
-use support::{convnext, convnextv2, dinov3_convnext, rewrite, saved, swin, values};
+use support::{convnext, convnextv2, dinov3_convnext, rewrite, saved, swin, swinv2, values};
 use upernet_zoo::{
     Dialect, Error, Model,
     hf::{
-        ModelFolder, Overwrite, config::HfBackboneConfig, processor::HfProcessorConfig,
-        weights::TensorInfo,
+        ModelFolder, Overwrite,
+        config::HfBackboneConfig,
+        processor::HfProcessorConfig,
+        weights::{Checkpoint, Dtype, TensorInfo, write_safetensors},
     },
     hub_parameters, key_report, load, save,
 };
@@ -24,7 +26,13 @@ fn load_folder(folder: &Path) -> Result<(Model, upernet_zoo::KeyReport), Error> 
 
 #[test]
 fn saving_and_loading_keeps_every_bit() {
-    for config in [swin(), convnext(), convnextv2(), dinov3_convnext()] {
+    for config in [
+        swin(),
+        swinv2(),
+        convnext(),
+        convnextv2(),
+        dinov3_convnext(),
+    ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let model = saved(&config, folder.path());
         let (loaded, report) = load_folder(folder.path()).expect("what was saved loads");
@@ -206,6 +214,73 @@ fn a_position_index_of_another_window_is_refused() {
         !report.unexpected.is_empty() && !report.mismatched.is_empty(),
         "{report:?}"
     );
+}
+
+/// Puts the tables beside the weights that older files of Swin V2 have, and says what becomes of them.
+fn with_tables(index: &[i64], offsets: &[f32]) -> upernet_zoo::KeyReport {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    saved(&swinv2(), folder.path());
+    let checkpoint = Checkpoint::open(folder.path()).expect("saved weights");
+    let mut tensors = BTreeMap::new();
+    let mut bytes: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for (name, info) in checkpoint.tensors() {
+        let values = if info.dtype() == Dtype::I64 {
+            vec![0; info.byte_len()]
+        } else {
+            let values = checkpoint.read_f32(name).expect("f32");
+            values.into_iter().flat_map(f32::to_le_bytes).collect()
+        };
+        tensors.insert(name.to_owned(), info.clone());
+        bytes.insert(name.to_owned(), values);
+    }
+    let block = "backbone.encoder.layers.3.blocks.0.attention.self";
+    for (name, info, values) in [
+        (
+            format!("{block}.relative_position_index"),
+            TensorInfo::new(Dtype::I64, vec![4, 4]),
+            index.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        ),
+        (
+            format!("{block}.relative_coords_table"),
+            TensorInfo::new(Dtype::F32, vec![1, 3, 3, 2]),
+            offsets.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        ),
+    ] {
+        tensors.insert(name.clone(), info.expect("small"));
+        bytes.insert(name, values);
+    }
+    drop(checkpoint);
+    let path = folder.path().join("model.safetensors");
+    let metadata = BTreeMap::new();
+    write_safetensors(&path, &tensors, &metadata, Overwrite::Replace, |name| {
+        Ok(Cow::Borrowed(&bytes[name]))
+    })
+    .expect("the folder is writable");
+    let open = ModelFolder::open(folder.path()).expect("a readable folder");
+    key_report(&open, &Device::flex()).expect("supported")
+}
+
+/// The last stage of a Swin V2 trained on 64 pixels has windows of 2, here pretrained as such.
+#[test]
+fn derived_tables_of_swinv2_are_compared_with_its_windows() {
+    let index = [4, 3, 1, 0, 5, 4, 2, 1, 7, 6, 4, 3, 8, 7, 5, 4];
+    let far = 9_f32.log2() / 3.0;
+    let places = [-far, 0.0, far];
+    let offsets: Vec<f32> = places
+        .into_iter()
+        .flat_map(|row| places.into_iter().flat_map(move |column| [row, column]))
+        .collect();
+    let report = with_tables(&index, &offsets);
+    assert!(report.is_complete(), "{}", report.problems());
+    let tables = ["relative_coords_table", "relative_position_index"];
+    let keys = tables.map(|t| format!("backbone.encoder.layers.3.blocks.0.attention.self.{t}"));
+    assert_eq!(report.ignored, keys);
+
+    // Columns before rows, and offsets measured against windows of 3.
+    let other_index = [4, 1, 3, 0, 7, 4, 6, 3, 5, 2, 4, 1, 8, 5, 7, 4];
+    let other_offsets: Vec<f32> = offsets.iter().map(|v| v * 0.733).collect();
+    let report = with_tables(&other_index, &other_offsets);
+    assert_eq!(report.unexpected, keys);
 }
 
 #[test]

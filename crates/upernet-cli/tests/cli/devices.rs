@@ -90,6 +90,7 @@ fn doctor_finds_flex_in_good_health() {
         "convolution 3x3",
         "gelu",
         "Swin UPerNet",
+        "Swin V2 UPerNet",
         "ConvNeXt UPerNet",
         "ConvNeXt V2 UPerNet",
     ] {

@@ -103,7 +103,7 @@ fn backbone_fields<'a>(fields: &Fields<'a>) -> Result<Fields<'a>, ConfigError> {
     backbone_config.ok_or_else(|| ConfigError::Missing {
         field: "backbone_config".into(),
         hint: "without it Hugging Face means a ResNet-50, which is not supported; \
-               supported are swin, convnext, convnextv2, dinov3_convnext",
+               supported are swin, swinv2, convnext, convnextv2, dinov3_convnext",
     })
 }
 

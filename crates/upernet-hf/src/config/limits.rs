@@ -12,6 +12,9 @@ pub(crate) const MAX_STAGES: usize = 8;
 pub(crate) const MAX_BLOCKS: usize = 1024;
 /// Tokens along one side of an attention window.
 pub(crate) const MAX_WINDOW: usize = 64;
+/// Position biases of a Swin V2 over all blocks and heads: 4 GiB of f32, six times those of the largest
+/// published one (windows of 24). They are computed, so no file has to hold them.
+pub(crate) const MAX_POSITION_BIASES: f64 = 1_073_741_824.0;
 /// Pixels along one side of a patch.
 pub(crate) const MAX_PATCH: usize = 64;
 /// Pixels along one side of an image.

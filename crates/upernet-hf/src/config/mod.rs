@@ -6,7 +6,7 @@
 //!
 //! # Source
 //!
-//! `configuration_upernet.py`, `configuration_swin.py`, `configuration_convnext.py`,
+//! `configuration_upernet.py`, `configuration_swin.py`, `configuration_swinv2.py`, `configuration_convnext.py`,
 //! `configuration_convnextv2.py` of `transformers` 4.57.6 and 5.23.0, and
 //! `configuration_dinov3_convnext.py` of 5.23.0.
 
@@ -25,6 +25,8 @@ mod problem;
 mod shared;
 mod stages;
 mod swin;
+mod swinv2;
+mod windowed;
 mod write;
 
 use std::path::Path;
@@ -34,6 +36,7 @@ pub use convnextv2::HfConvNextV2Config;
 pub use dinov3_convnext::HfDinov3ConvNextConfig;
 pub use problem::ConfigError;
 pub use swin::HfSwinConfig;
+pub use swinv2::HfSwinV2Config;
 
 use crate::{
     config::{family::Family, fields::Fields},
@@ -75,6 +78,8 @@ pub struct HfConfig {
 pub enum HfBackboneConfig {
     /// Shifted-window transformer.
     Swin(HfSwinConfig),
+    /// Shifted-window transformer, second generation.
+    SwinV2(HfSwinV2Config),
     /// Modernised convolutional network.
     ConvNext(HfConvNextConfig),
     /// The same with a norm of each channel's response in place of learned scales.
@@ -84,7 +89,13 @@ pub enum HfBackboneConfig {
 }
 
 /// The `model_type` of each backbone family that is built.
-pub const SUPPORTED_BACKBONES: [&str; 4] = ["swin", "convnext", "convnextv2", "dinov3_convnext"];
+pub const SUPPORTED_BACKBONES: [&str; 5] = [
+    "swin",
+    "swinv2",
+    "convnext",
+    "convnextv2",
+    "dinov3_convnext",
+];
 
 impl HfConfig {
     /// Describes a `UPerNet` of Hugging Face's default head on `backbone`, with two unnamed classes.
@@ -218,6 +229,7 @@ impl HfBackboneConfig {
     pub(crate) fn family(&self) -> &dyn Family {
         match self {
             Self::Swin(swin) => swin,
+            Self::SwinV2(swin) => swin,
             Self::ConvNext(convnext) => convnext,
             Self::ConvNextV2(convnext) => convnext,
             Self::Dinov3ConvNext(convnext) => convnext,
@@ -227,6 +239,7 @@ impl HfBackboneConfig {
     pub(crate) fn family_mut(&mut self) -> &mut dyn Family {
         match self {
             Self::Swin(swin) => swin,
+            Self::SwinV2(swin) => swin,
             Self::ConvNext(convnext) => convnext,
             Self::ConvNextV2(convnext) => convnext,
             Self::Dinov3ConvNext(convnext) => convnext,
@@ -242,6 +255,7 @@ impl HfBackboneConfig {
             })?;
         match family {
             "swin" => Ok(Self::Swin(HfSwinConfig::parse(fields)?)),
+            "swinv2" => Ok(Self::SwinV2(HfSwinV2Config::parse(fields)?)),
             "convnext" => Ok(Self::ConvNext(HfConvNextConfig::parse(fields)?)),
             "convnextv2" => Ok(Self::ConvNextV2(HfConvNextV2Config::parse(fields)?)),
             "dinov3_convnext" => {

@@ -5,13 +5,14 @@ use serde_json::{Map, Value, json};
 use crate::config::{
     ConfigError,
     family::Family,
-    fields::{Fields, out_of_range},
+    fields::Fields,
     limits::{
         DROP_RATES, MAX_BLOCKS, MAX_CHANNELS, MAX_IMAGE_SIDE, MAX_MLP_RATIO, MAX_PATCH, MAX_STAGES,
         MAX_WINDOW,
     },
-    shared::{gelu_only, total_blocks},
+    shared::gelu_only,
     stages::out_stages,
+    windowed::WindowedStages,
 };
 
 /// A Swin backbone as `SwinConfig` describes it, checked and bounded.
@@ -118,56 +119,17 @@ impl HfSwinConfig {
             out_stages: out_stages(fields, depths.len())?,
             depths,
         };
-        config.check(fields)?;
+        config.stages().check(fields)?;
         Ok(config)
     }
 
-    fn check(&self, fields: &Fields<'_>) -> Result<(), ConfigError> {
-        total_blocks(fields, &self.depths)?;
-        if self.depths.len() != self.num_heads.len() {
-            return Err(ConfigError::Disagree {
-                first: fields.path("depths"),
-                second: fields.path("num_heads"),
-                detail: format!(
-                    "the first has {} stages, the second {}",
-                    self.depths.len(),
-                    self.num_heads.len()
-                ),
-            });
+    fn stages(&self) -> WindowedStages<'_> {
+        WindowedStages {
+            embed_dim: self.embed_dim,
+            depths: &self.depths,
+            num_heads: &self.num_heads,
+            mlp_ratio: self.mlp_ratio,
         }
-        let channels = self.stage_channels();
-        let last = channels.last().copied().unwrap_or_default();
-        if last > MAX_CHANNELS {
-            return Err(ConfigError::OutOfRange {
-                field: fields.path("embed_dim"),
-                found: format!(
-                    "{}, which makes {last} channels in the last stage",
-                    self.embed_dim
-                ),
-                allowed: format!("up to {MAX_CHANNELS} there"),
-            });
-        }
-        for (stage, (&channels, &heads)) in channels.iter().zip(&self.num_heads).enumerate() {
-            if channels % heads != 0 {
-                return Err(ConfigError::Disagree {
-                    first: fields.path("embed_dim"),
-                    second: fields.path("num_heads"),
-                    detail: format!(
-                        "stage{} has {channels} channels, not divisible by {heads} heads",
-                        stage + 1
-                    ),
-                });
-            }
-        }
-        if self.mlp_ratio * (self.embed_dim as f64) < 1.0 {
-            let range = 1.0 / self.embed_dim as f64..=MAX_MLP_RATIO;
-            return Err(out_of_range(
-                &fields.path("mlp_ratio"),
-                self.mlp_ratio,
-                &range,
-            ));
-        }
-        Ok(())
     }
 }
 
@@ -193,9 +155,7 @@ impl Family for HfSwinConfig {
     }
 
     fn stage_channels(&self) -> Vec<usize> {
-        (0..self.depths.len())
-            .map(|stage| self.embed_dim << stage)
-            .collect()
+        self.stages().channels()
     }
 
     fn out_stages(&self) -> &[usize] {
@@ -215,23 +175,8 @@ impl Family for HfSwinConfig {
         };
         let patch = (self.patch_size * self.patch_size) as f64 * self.num_channels as f64;
         let table = (2.0 * self.window_size as f64 - 1.0).powi(2);
-        let channels = self.stage_channels();
-        let merging: f64 = channels
-            .iter()
-            .rev()
-            .skip(1)
-            .map(|&channels| 8.0 * (channels as f64).powi(2))
-            .sum();
-        let blocks: f64 = channels
-            .iter()
-            .zip(&self.depths)
-            .zip(&self.num_heads)
-            .map(|((&channels, &depth), &heads)| {
-                let square = (channels as f64).powi(2);
-                depth as f64 * ((4.0 + 2.0 * self.mlp_ratio) * square + table * heads as f64)
-            })
-            .sum();
-        blocks + merging + self.embed_dim as f64 * (patch + positions)
+        let stages = self.stages().parameters(|heads| table * heads);
+        stages + self.embed_dim as f64 * (patch + positions)
     }
 
     fn write(&self, map: &mut Map<String, Value>) {

@@ -5,7 +5,14 @@ use crate::report::Dialect;
 
 /// What a backbone's keys have before them, in this order; each may be missing. Files of `transformers`
 /// 5 may have some keys with and others without.
-const PREFIXES: [&str; 5] = ["backbone.", "swin.", "convnext.", "convnextv2.", "model."];
+const PREFIXES: [&str; 6] = [
+    "backbone.",
+    "swin.",
+    "swinv2.",
+    "convnext.",
+    "convnextv2.",
+    "model.",
+];
 
 /// Keys that are not the backbone's: of heads before the prefix is off, of what follows the last stage
 /// and of masks after it.
@@ -77,6 +84,10 @@ mod tests {
             assert_eq!(backbone_key(other).as_deref(), Some(key), "{other}");
         }
         assert_eq!(
+            backbone_key("swinv2.encoder.layers.0.blocks.1.attention.self.logit_scale").as_deref(),
+            Some("backbone.encoder.layers.0.blocks.1.attention.self.logit_scale")
+        );
+        assert_eq!(
             backbone_key("convnext.encoder.stages.2.layers.0.pwconv1.bias").as_deref(),
             Some("backbone.encoder.stages.2.layers.0.pwconv1.bias")
         );
@@ -100,6 +111,7 @@ mod tests {
             "layernorm.bias",
             "swin.layernorm.weight",
             "backbone.swin.layernorm.weight",
+            "swinv2.layernorm.weight",
             "convnext.layernorm.bias",
             "convnextv2.layernorm.bias",
             "layer_norm.weight",

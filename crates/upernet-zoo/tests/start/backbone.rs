@@ -17,7 +17,7 @@ use upernet_zoo::{
 
 use crate::{
     by_key,
-    support::{convnext, convnextv2, dinov3_convnext, rewrite, saved, swin},
+    support::{convnext, convnextv2, dinov3_convnext, rewrite, saved, swin, swinv2},
 };
 
 fn start(folder: &Path, config: &HfConfig) -> Result<(Model, StartReport), Error> {
@@ -147,6 +147,20 @@ fn classifiers_and_bare_models_give_their_backbone() {
             assert!(sentences.contains(part), "{part} is not in {sentences}");
         }
     }
+}
+
+/// Its maps have no norms, so nothing of it is drawn.
+#[test]
+fn a_classifier_of_swinv2_gives_its_whole_backbone() {
+    let config = swinv2();
+    let (folder, before) = classifier(&config, |key| key.replace("backbone.", "swinv2."));
+    let (model, report) = start(folder.path(), &config).expect("the backbone fits");
+    assert_kept(&config, &model, &before, &report.drawn);
+    assert_eq!(
+        report.left_out,
+        ["classifier.bias", "swinv2.layernorm.bias"]
+    );
+    assert_eq!(report.sentences[2], "drawn anew: both heads");
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn read(file: &SafetensorsFile, name: &str) -> TensorData {
 
 #[test]
 fn classifiers_give_the_maps_that_python_takes_out_of_them() {
-    for family in ["swin", "convnext", "convnextv2"] {
+    for family in ["swin", "swinv2", "convnext", "convnextv2"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/backbones");
         let path = path.join(family);
         let folder = BackboneFolder::open(&path).expect("a fixture");

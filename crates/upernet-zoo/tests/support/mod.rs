@@ -17,7 +17,7 @@ use upernet_zoo::{
         Overwrite,
         config::{
             HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
-            HfDinov3ConvNextConfig, HfSwinConfig,
+            HfDinov3ConvNextConfig, HfSwinConfig, HfSwinV2Config,
         },
         processor::HfProcessorConfig,
         weights::{Checkpoint, TensorInfo, write_safetensors},
@@ -33,6 +33,22 @@ pub(crate) fn swin() -> HfConfig {
         window_size: 4,
         out_stages: vec![1, 2, 3, 4],
         ..HfSwinConfig::default()
+    }));
+    config.hidden_size = 12;
+    config.auxiliary_channels = 6;
+    config
+}
+
+pub(crate) fn swinv2() -> HfConfig {
+    let mut config = HfConfig::new(HfBackboneConfig::SwinV2(HfSwinV2Config {
+        image_size: 64,
+        embed_dim: 8,
+        depths: vec![2, 1, 1, 1],
+        num_heads: vec![1, 2, 2, 4],
+        window_size: 4,
+        pretrained_window_sizes: vec![0, 0, 3, 2],
+        out_stages: vec![1, 2, 3, 4],
+        ..HfSwinV2Config::default()
     }));
     config.hidden_size = 12;
     config.auxiliary_channels = 6;

@@ -11,7 +11,10 @@ use upernet::{
     head::UperNetOutput,
     hf::{
         ModelFolder, Overwrite,
-        config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfSwinConfig},
+        config::{
+            HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfSwinConfig,
+            HfSwinV2Config,
+        },
         weights::{Dtype, TensorInfo, write_safetensors},
     },
     zoo::{self, HubParameter, Model, hub_parameters},
@@ -38,6 +41,7 @@ const LOSS_CHANGE: f64 = 1e-3;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Network {
     Swin,
+    SwinV2,
     ConvNext,
     ConvNextV2,
 }
@@ -51,11 +55,12 @@ struct Computed {
 }
 
 impl Network {
-    pub(super) const ALL: [Self; 3] = [Self::Swin, Self::ConvNext, Self::ConvNextV2];
+    pub(super) const ALL: [Self; 4] = [Self::Swin, Self::SwinV2, Self::ConvNext, Self::ConvNextV2];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Swin => "Swin UPerNet",
+            Self::SwinV2 => "Swin V2 UPerNet",
             Self::ConvNext => "ConvNeXt UPerNet",
             Self::ConvNextV2 => "ConvNeXt V2 UPerNet",
         }
@@ -111,6 +116,17 @@ impl Network {
                 initializer_range: 0.2,
                 out_stages: vec![1, 2, 3, 4],
                 ..HfSwinConfig::default()
+            }),
+            Self::SwinV2 => HfBackboneConfig::SwinV2(HfSwinV2Config {
+                image_size: 96,
+                embed_dim: 12,
+                depths: vec![2, 2, 2, 1],
+                num_heads: vec![1, 2, 3, 4],
+                window_size: 5,
+                drop_path_rate: 0.0,
+                initializer_range: 0.2,
+                out_stages: vec![1, 2, 3, 4],
+                ..HfSwinV2Config::default()
             }),
             Self::ConvNext => HfBackboneConfig::ConvNext(HfConvNextConfig {
                 hidden_sizes: vec![10, 14, 22, 30],
