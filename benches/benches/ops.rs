@@ -13,9 +13,10 @@ use upernet_benches::Bench;
 use upernet_ops::{
     Activation, ConvNextBlockWeights, CosineWindowAttentionWeights, LayerNormWeights, MlpWeights,
     Precision, PreparedConv3x3, PreparedConvNextBlock, PreparedCosineWindowAttention,
-    PreparedLinear, PreparedMlp, PreparedUpsampleConv3x3, PreparedWindowAttention,
-    ResponseNormWeights, WindowAttentionWeights, adaptive_avg_pools, add_resized, conv3x3,
-    convnext_block, cosine_window_attention, linear, mlp, upsample_conv3x3, window_attention,
+    PreparedLinear, PreparedMlp, PreparedStridedConv, PreparedUpsampleConv3x3,
+    PreparedWindowAttention, ResponseNormWeights, WindowAttentionWeights, adaptive_avg_pools,
+    add_resized, conv3x3, convnext_block, cosine_window_attention, linear, max_pool3x3, mlp,
+    strided_conv, upsample_conv3x3, window_attention,
 };
 
 /// Channels and side of the maps of a tiny backbone, finest first.
@@ -76,6 +77,7 @@ fn ops(criterion: &mut Criterion) {
     let bench = Bench::open();
     let mut ops = Ops { bench, group };
     convolutions(&mut ops);
+    halving(&mut ops);
     blocks(&mut ops);
     maps(&mut ops);
     ops.group.finish();
@@ -112,6 +114,38 @@ fn convolutions(ops: &mut Ops<'_>) {
             || linear(x.clone(), weight.clone(), None, Activation::Relu),
         );
     }
+}
+
+/// Convolutions of ResNet-50 that halve their map: channels in and out, size, side before.
+const HALVING: [(usize, usize, usize, usize); 5] = [
+    (3, 64, 7, 512),
+    (128, 128, 3, 128),
+    (256, 256, 3, 64),
+    (512, 512, 3, 32),
+    (256, 512, 1, 128),
+];
+
+fn halving(ops: &mut Ops<'_>) {
+    for (inputs, outputs, size, side) in HALVING {
+        let weight = ops.random([outputs, inputs, size, size]);
+        let x = ops.map(inputs, side);
+        let relu = Activation::Relu;
+        ops.compare(
+            &format!("strided_conv/{size}x{size}/{inputs}x{side}x{side}-to-{outputs}"),
+            |precision| PreparedStridedConv::new(weight.clone(), None, 2, relu, precision),
+            |layer| layer.forward(x.clone()),
+            || strided_conv(x.clone(), weight.clone(), None, 2, relu),
+        );
+    }
+    let x = ops.map(64, 256);
+    ops.time("max_pool3x3/64x256x256", "prepared", || {
+        max_pool3x3(x.clone())
+    });
+    // As burn lays it out, where no kernel runs.
+    let plain = Tensor::from_data(x.clone().into_data(), &ops.bench.device);
+    ops.time("max_pool3x3/64x256x256", "plain", || {
+        max_pool3x3(plain.clone())
+    });
 }
 
 fn blocks(ops: &mut Ops<'_>) {

@@ -27,6 +27,7 @@ pub(crate) mod layer_norm_backward;
 pub(crate) mod linear_backward;
 pub(crate) mod map;
 pub(crate) mod math;
+pub(crate) mod max_pool;
 pub(crate) mod mlp;
 pub(crate) mod packed;
 pub(crate) mod pool;
@@ -37,6 +38,7 @@ pub(crate) mod rows;
 pub(crate) mod scratch;
 pub(crate) mod simd;
 pub(crate) mod space_to_depth;
+pub(crate) mod strided_conv;
 pub(crate) mod sum_rows;
 #[cfg(test)]
 pub(crate) mod test_support;

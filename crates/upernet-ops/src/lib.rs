@@ -4,8 +4,9 @@
 //! operations: right on every backend, differentiable, and the oracle of its tests. Where it pays,
 //! there is a kernel for burn's CPU backend beside it (the feature `flex`).
 //!
-//! - On maps: [`conv3x3`], [`upsample_conv3x3`], [`linear`], [`layer_norm`], [`response_norm`],
-//!   [`resize_bilinear`], [`add_resized`], [`adaptive_avg_pools`], [`space_to_depth`].
+//! - On maps: [`conv3x3`], [`upsample_conv3x3`], [`strided_conv`], [`linear`], [`layer_norm`],
+//!   [`response_norm`], [`resize_bilinear`], [`add_resized`], [`adaptive_avg_pools`],
+//!   [`max_pool3x3`], [`space_to_depth`].
 //! - Halves of a block: [`convnext_block`], [`window_attention`], [`mlp`], and those of Swin V2,
 //!   [`cosine_window_attention`] and [`post_norm_mlp`].
 //! - On any tensor: [`gelu`]; and what [`Activation`] names.
@@ -64,6 +65,7 @@ mod interpolation;
 mod kernels;
 mod layer_norm;
 mod linear;
+mod max_pool;
 #[cfg(feature = "flex")]
 mod memory;
 mod mlp;
@@ -74,6 +76,7 @@ pub mod relative_position;
 mod resize;
 mod response_norm;
 mod space_to_depth;
+mod strided_conv;
 mod upsample_conv3x3;
 pub mod window;
 mod window_attention;
@@ -92,6 +95,7 @@ pub use cross_entropy::{CrossEntropy, cross_entropy, label_probabilities, resize
 pub use gelu::gelu;
 pub use layer_norm::{LayerNormWeights, PreparedLayerNorm, layer_norm};
 pub use linear::{PreparedLinear, linear};
+pub use max_pool::max_pool3x3;
 #[cfg(feature = "flex")]
 pub use memory::release_memory;
 pub use mlp::{MlpWeights, PreparedMlp, mlp};
@@ -101,6 +105,7 @@ pub use precision::Precision;
 pub use resize::{add_resized, resize_bilinear};
 pub use response_norm::{ResponseNormWeights, response_norm};
 pub use space_to_depth::{Border, CellOrder, Patches, space_to_depth};
+pub use strided_conv::{PreparedStridedConv, strided_conv};
 pub use upsample_conv3x3::{PreparedUpsampleConv3x3, upsample_conv3x3};
 pub use window_attention::{
     PreparedWindowAttention, WindowAttentionWeights, add_mask, window_attention,

@@ -358,7 +358,7 @@ impl Finish<'_, '_> {
 }
 
 impl Epilogue<'_> {
-    fn skip_rows(mut self, rows: usize, count: usize) -> Self {
+    pub(crate) fn skip_rows(mut self, rows: usize, count: usize) -> Self {
         if let Residual::Rows(residual) = self.residual {
             self.residual = Residual::Rows(residual.skip(rows, count));
         }

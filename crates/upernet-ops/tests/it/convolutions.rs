@@ -1,10 +1,11 @@
 //! Layers that mix channels.
 
 use burn::tensor::Tensor;
+use burn::tensor::{module::conv2d, ops::ConvOptions};
 use proptest::prelude::*;
 use upernet_ops::{
-    Activation, Precision, PreparedConv3x3, PreparedLinear, PreparedUpsampleConv3x3, conv3x3,
-    linear, resize_bilinear, upsample_conv3x3,
+    Activation, Precision, PreparedConv3x3, PreparedLinear, PreparedStridedConv,
+    PreparedUpsampleConv3x3, conv3x3, linear, resize_bilinear, strided_conv, upsample_conv3x3,
 };
 
 use crate::support::{assert_close, burns_conv3x3, cases, in_f64};
@@ -52,6 +53,34 @@ proptest! {
         let sum = plain + residual.clone();
         let actual = prepared.forward_onto(case.map(), residual);
         assert_close(actual, activation.apply(sum), 2e-4)?;
+    }
+
+    #[test]
+    fn strided(
+        case in cases(1..40, 13),
+        outputs in 1..40_usize,
+        half in 0..4_usize,
+        stride in 1..4_usize,
+        activation in activations(),
+        bias: bool,
+    ) {
+        let size = 2 * half + 1;
+        let weight = case.weight([outputs, case.channels, size, size]) * 0.5;
+        let bias = bias.then(|| case.weight([outputs]));
+        let options = ConvOptions::new([stride; 2], [half; 2], [1, 1], 1);
+        let plain = conv2d(case.map(), weight.clone(), bias.clone(), options);
+        let expected = activation.apply(plain.clone());
+        let prepared = PreparedStridedConv::new(
+            weight.clone(), bias.clone(), stride, activation, Precision::F32,
+        );
+        assert_close(prepared.forward(case.map()), expected.clone(), 1e-4)?;
+        assert_close(strided_conv(case.map(), weight, bias, stride, activation), expected, 1e-4)?;
+
+        let [_, _, height, width] = plain.dims();
+        let residual = case.other(outputs, [height, width]);
+        let sum = plain + residual.clone();
+        let actual = prepared.forward_onto(case.map(), residual);
+        assert_close(actual, activation.apply(sum), 1e-4)?;
     }
 
     /// Both the plain form and the kernel against what they save: resize, then convolve.

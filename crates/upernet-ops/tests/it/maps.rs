@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use proptest::prelude::*;
 use upernet_ops::{
     Border, CellOrder, LayerNormWeights, Patches, PreparedLayerNorm, adaptive_avg_pools,
-    add_resized, layer_norm, resize_bilinear, space_to_depth,
+    add_resized, layer_norm, max_pool3x3, resize_bilinear, space_to_depth,
 };
 
 use crate::support::{assert_close, cases};
@@ -40,6 +40,13 @@ proptest! {
         for (actual, expected) in adaptive_avg_pools(x, &scales).into_iter().zip(expected) {
             assert_close(actual, expected, 1e-5)?;
         }
+    }
+
+    #[test]
+    fn taking_maxima(case in cases(2..40, 11)) {
+        let x = case.map();
+        let expected = max_pool3x3(channels_first(x.clone()));
+        assert_close(max_pool3x3(x), expected, 0.0)?;
     }
 
     #[test]

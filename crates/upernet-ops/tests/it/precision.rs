@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use upernet_ops::{
     Activation, ConvNextBlockWeights, CosineWindowAttentionWeights, LayerNormWeights, MlpWeights,
     Precision, PreparedConv3x3, PreparedConvNextBlock, PreparedCosineWindowAttention,
-    PreparedLinear, PreparedMlp, PreparedPostNormMlp, PreparedUpsampleConv3x3,
+    PreparedLinear, PreparedMlp, PreparedPostNormMlp, PreparedStridedConv, PreparedUpsampleConv3x3,
     PreparedWindowAttention, ResponseNormWeights, WindowAttentionWeights,
 };
 
@@ -54,6 +54,10 @@ proptest! {
         })?;
         both(|precision| {
             PreparedUpsampleConv3x3::new(weight.clone(), precision).forward(case.map(), to)
+        })?;
+        both(|precision| {
+            PreparedStridedConv::new(weight.clone(), None, 2, Activation::None, precision)
+                .forward(case.map())
         })?;
     }
 
