@@ -3,10 +3,10 @@
 
     .venv/bin/python scripts/make_backbone_fixtures.py [OUT]     # default: testdata/backbones
 
-OUT/swin, OUT/swinv2, OUT/convnext and OUT/convnextv2 each get the folder that `save_pretrained` writes
+OUT/swin, OUT/swinv2, OUT/convnext, OUT/convnextv2 and OUT/resnet each get the folder that `save_pretrained` writes
 for a classifier of random weights (config.json, model.safetensors), and expected.safetensors:
 `pixel_values`, and `stage1` to `stage4`, the maps of `SwinBackbone`, `Swinv2Backbone`,
-`ConvNextBackbone` or `ConvNextV2Backbone` loaded from that folder by `from_pretrained`, which draws the
+`ConvNextBackbone`, `ConvNextV2Backbone` or `ResNetBackbone` loaded from that folder by `from_pretrained`, which draws the
 norms of the maps anew, where there are any: weight one, bias zero. OUT/dinov3_convnext gets the same for a bare model, since DINOv3 comes
 without a classifier, and its maps have no norms.
 Made with the versions in requirements.txt; every weight is a function of its name.
@@ -67,6 +67,12 @@ def main() -> int:
         depths=[1, 1, 2, 1],
         image_size=32,
     )
+    resnet = transformers.ResNetConfig(
+        embedding_size=4,
+        hidden_sizes=[4, 8, 12, 16],
+        depths=[1, 1, 2, 1],
+        num_labels=3,
+    )
     make(
         out / "swin",
         transformers.SwinForImageClassification(swin),
@@ -92,6 +98,11 @@ def main() -> int:
         transformers.DINOv3ConvNextModel(dinov3_convnext),
         transformers.DINOv3ConvNextBackbone,
     )
+    make(
+        out / "resnet",
+        transformers.ResNetForImageClassification(resnet),
+        transformers.ResNetBackbone,
+    )
     return 0
 
 
@@ -112,13 +123,20 @@ def make(folder: Path, classifier, backbone_class) -> None:
 
 
 def fill(model) -> None:
-    """Gives every parameter values of its own, so that no two could be exchanged unseen."""
+    """Gives every parameter and running statistic values of its own, so that no two could be exchanged
+    unseen."""
     with torch.no_grad():
         for index, (name, parameter) in enumerate(sorted(model.named_parameters())):
             generator = torch.Generator().manual_seed(index)
             values = torch.randn(parameter.shape, generator=generator)
-            middle = 1.0 if name.endswith("norm.weight") else 0.0
-            parameter.copy_(middle + 0.2 * values)
+            is_norm = name.endswith(("norm.weight", "normalization.weight"))
+            parameter.copy_((1.0 if is_norm else 0.0) + 0.2 * values)
+        for index, (name, buffer) in enumerate(sorted(model.named_buffers())):
+            generator = torch.Generator().manual_seed(1000 + index)
+            if name.endswith("running_mean"):
+                buffer.copy_(0.2 * torch.randn(buffer.shape, generator=generator))
+            elif name.endswith("running_var"):
+                buffer.copy_(0.5 + torch.rand(buffer.shape, generator=generator))
 
 
 if __name__ == "__main__":

@@ -105,6 +105,12 @@ SWIN_OPTIONS = dict(
     depths=(2, 1, 2, 1), window_size=4, layer_norm_eps=1e-3, qkv_bias=False, mlp_ratio=2.0
 )
 
+# Maps of an eighth of the image's size and less, halved in the first 1 x 1 convolutions; an activation
+# that tells the convolutions that read the config from those that always have a ReLU.
+RESNET_OPTIONS = dict(
+    downsample_in_first_stage=True, downsample_in_bottleneck=True, hidden_act="gelu"
+)
+
 SMALL: dict[str, Callable[[], Case]] = {
     # Main case of each backbone: odd, non-square, batch 2, shifted blocks in stages 1 and 3.
     "swin": lambda: case(swin(16, (2, 1, 2, 1), (2, 2, 4, 4)), (97, 131), **WIDE),
@@ -146,10 +152,13 @@ SMALL: dict[str, Callable[[], Case]] = {
         (64, 80),
     ),
     "resnet-basic": lambda: case(resnet(layer_type="basic"), (65, 47)),
+    "resnet-options": lambda: case(resnet(**RESNET_OPTIONS), (131, 97)),
 }
 
 NARROW = dict(hidden_sizes=(8, 12, 16, 24))
 NARROWER = dict(hidden_sizes=(4, 6, 10, 14))
+TINY_RESNET = dict(embedding_size=4, hidden_sizes=(4, 8, 12, 16))
+SLIM = dict(hidden_size=6, auxiliary_channels=4, num_labels=3)
 
 
 def trimmed(backbone, size, **more) -> Case:
@@ -212,7 +221,14 @@ TRIMMED: dict[str, Callable[[], Case]] = {
         ),
         (25, 33),
     ),
-    "resnet": lambda: trimmed(resnet(8, **NARROW), (33, 35), config_only=True),
+    "resnet": lambda: trimmed(resnet(**TINY_RESNET), (33, 47), **SLIM),
+    # The stem has the channels of the first stage, whose block then adds its input itself.
+    "resnet-basic": lambda: trimmed(
+        resnet(**TINY_RESNET, layer_type="basic"), (29, 38), batch=3, **SLIM
+    ),
+    "resnet-options": lambda: trimmed(
+        resnet(**TINY_RESNET, **RESNET_OPTIONS), (71, 38), **SLIM
+    ),
 }
 
 

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::json;
 use upernet_hf::{
     BackboneFolder, ErrorKind, ModelFolder,
-    config::{ConfigError, HfBackboneConfig},
+    config::{ConfigError, HfBackboneConfig, SUPPORTED_BACKBONES},
 };
 
 fn read(config: &serde_json::Value) -> Result<HfBackboneConfig, ConfigError> {
@@ -59,9 +59,11 @@ fn other_networks_are_refused_by_name() {
         read(&config).expect_err("refused").to_string()
     };
     assert_eq!(
-        refused(|config| config["model_type"] = json!("resnet")),
-        "field `model_type` asks for \"resnet\", which is not supported; \
-         supported are swin, swinv2, convnext, convnextv2, dinov3_convnext"
+        refused(|config| config["model_type"] = json!("vit")),
+        format!(
+            "field `model_type` asks for \"vit\", which is not supported; supported are {}",
+            SUPPORTED_BACKBONES.join(", ")
+        )
     );
     assert_eq!(
         refused(|config| config["model_type"] = json!(null)),

@@ -7,7 +7,7 @@ use upernet_hf::{
     ErrorKind,
     config::{
         HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfDinov3ConvNextConfig,
-        HfSwinConfig, HfSwinV2Config,
+        HfResNetConfig, HfSwinConfig, HfSwinV2Config, SUPPORTED_BACKBONES,
     },
     processor::HfProcessorConfig,
 };
@@ -145,6 +145,7 @@ fn absent_fields_have_hugging_faces_defaults() {
         HfBackboneConfig::ConvNext(HfConvNextConfig::default()),
         HfBackboneConfig::ConvNextV2(HfConvNextV2Config::default()),
         HfBackboneConfig::Dinov3ConvNext(HfDinov3ConvNextConfig::default()),
+        HfBackboneConfig::ResNet(HfResNetConfig::default()),
     ] {
         let family = expected.model_type();
         let backbone = format!(r#"{{"model_type": "{family}", {three_maps}}}"#);
@@ -165,6 +166,9 @@ fn every_golden_of_a_built_backbone_is_read() {
         "dinov3-convnext",
         "head-aux-concat",
         "head-three-level",
+        "resnet",
+        "resnet-basic",
+        "resnet-options",
         "swin",
         "swin-absolute",
         "swin-options",
@@ -263,21 +267,6 @@ fn the_options_of_a_golden_arrive() {
         read("head-aux-concat").auxiliary_concat_input,
         "it is in its name"
     );
-}
-
-#[test]
-fn goldens_of_backbones_that_are_not_built_are_refused_by_name() {
-    for (name, family) in [("resnet", "resnet")] {
-        let path = golden(name).join("config.json");
-        let error = HfConfig::read(&path).expect_err("this backbone is not built");
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-        let expected = format!(
-            "{}: field `backbone_config.model_type` asks for \"{family}\", \
-             which is not supported; supported are swin, swinv2, convnext, convnextv2, dinov3_convnext",
-            path.display()
-        );
-        assert_eq!(error.to_string(), expected);
-    }
 }
 
 #[test]

@@ -5,13 +5,13 @@ use serde_json::{Map, Value, json};
 use upernet_hf::{
     config::{
         HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfDinov3ConvNextConfig,
-        HfSwinConfig, HfSwinV2Config,
+        HfResNetActivation, HfResNetConfig, HfResNetLayerType, HfSwinConfig, HfSwinV2Config,
     },
     processor::HfProcessorConfig,
 };
 
 /// Every key that a reader looks at, so that random objects hit them.
-const KEYS: [&str; 47] = [
+const KEYS: [&str; 51] = [
     "model_type",
     "backbone_config",
     "backbone",
@@ -49,6 +49,10 @@ const KEYS: [&str; 47] = [
     "layer_scale_init_value",
     "hidden_sizes",
     "num_stages",
+    "embedding_size",
+    "layer_type",
+    "downsample_in_first_stage",
+    "downsample_in_bottleneck",
     "out_features",
     "out_indices",
     "size",
@@ -74,7 +78,10 @@ fn any_json() -> impl Strategy<Value = Value> {
             "convnext",
             "convnextv2",
             "dinov3_convnext",
+            "resnet",
             "gelu",
+            "relu",
+            "basic",
             "stem",
             "stage1",
             "stage4",
@@ -123,6 +130,7 @@ fn backbone() -> impl Strategy<Value = HfBackboneConfig> {
         (convnext(), 0.0..1.0_f64).prop_map(|(convnext, epsilon)| {
             HfBackboneConfig::Dinov3ConvNext(dinov3(convnext, epsilon))
         }),
+        resnet().prop_map(HfBackboneConfig::ResNet),
     ]
 }
 
@@ -240,6 +248,33 @@ fn dinov3(convnext: HfConvNextConfig, layer_norm_eps: f64) -> HfDinov3ConvNextCo
         initializer_range: convnext.initializer_range,
         out_stages: convnext.out_stages,
     }
+}
+
+fn resnet() -> impl Strategy<Value = HfResNetConfig> {
+    let stages = vec((1_usize..9, 4_usize..99), 1..6);
+    (stages, 1_usize..9, 1_usize..99, any::<[bool; 4]>()).prop_flat_map(
+        |(stages, num_channels, embedding_size, choices)| {
+            let (depths, hidden_sizes): (Vec<_>, Vec<_>) = stages.into_iter().unzip();
+            let [basic, gelu, in_first_stage, in_bottleneck] = choices;
+            let layer_types = [HfResNetLayerType::Bottleneck, HfResNetLayerType::Basic];
+            let activations = [HfResNetActivation::Relu, HfResNetActivation::Gelu];
+            let config = HfResNetConfig {
+                num_channels,
+                embedding_size,
+                hidden_sizes,
+                layer_type: layer_types[usize::from(basic)],
+                hidden_act: activations[usize::from(gelu)],
+                downsample_in_first_stage: in_first_stage,
+                downsample_in_bottleneck: in_bottleneck,
+                out_stages: Vec::new(),
+                depths,
+            };
+            out_stages(config.depths.len()).prop_map(move |out_stages| HfResNetConfig {
+                out_stages,
+                ..config.clone()
+            })
+        },
+    )
 }
 
 fn config() -> impl Strategy<Value = HfConfig> {

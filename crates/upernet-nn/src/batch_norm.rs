@@ -12,6 +12,8 @@ use burn::{
 };
 use upernet_ops::{Activation, batch_norm};
 
+use crate::FoldedConv;
+
 /// Configuration of a [`BatchNorm2d`] layer.
 #[derive(Config, Debug)]
 pub struct BatchNorm2dConfig {
@@ -80,9 +82,29 @@ impl BatchNorm2d {
         self.forward_activated(input, Activation::None)
     }
 
-    /// The same, and a ReLU.
-    pub(crate) fn forward_relu(&self, input: Tensor<4>) -> Tensor<4> {
+    /// The same as [`forward`](Self::forward), and a ReLU, in one step where there is a kernel for it.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the second axis of `input` is not `num_features`.
+    #[must_use]
+    pub fn forward_relu(&self, input: Tensor<4>) -> Tensor<4> {
         self.forward_activated(input, Activation::Relu)
+    }
+
+    /// Folds the layer, as it acts outside training, into the convolution before it.
+    ///
+    /// # Shapes
+    ///
+    /// - `weight`: `[num_features, channels in, kernel_size, kernel_size]`, of a convolution without bias
+    #[must_use]
+    pub fn fold_into(&self, weight: Tensor<4>) -> FoldedConv {
+        let (scale, shift) = self.scale_and_shift(&weight.device());
+        let [channels] = scale.dims();
+        FoldedConv {
+            weight: weight * scale.reshape([channels, 1, 1, 1]),
+            bias: shift,
+        }
     }
 
     fn forward_activated(&self, input: Tensor<4>, activation: Activation) -> Tensor<4> {
@@ -106,7 +128,7 @@ impl BatchNorm2d {
     }
 
     /// What the layer multiplies by and adds outside training, per channel.
-    pub(crate) fn scale_and_shift(&self, device: &Device) -> (Tensor<1>, Tensor<1>) {
+    fn scale_and_shift(&self, device: &Device) -> (Tensor<1>, Tensor<1>) {
         let mean = self.running_mean.value().to_device(device);
         let var = self.running_var.value().to_device(device);
         let scale = self.weight.val() / (var + self.epsilon).sqrt();

@@ -140,13 +140,7 @@ impl ConvModule {
     /// Folds the batch normalisation into the convolution, as it acts outside training.
     #[must_use]
     pub fn fold(self) -> FoldedConv {
-        let weight = self.conv.weight.into_value();
-        let (scale, shift) = self.batch_norm.scale_and_shift(&weight.device());
-        let [channels] = scale.dims();
-        FoldedConv {
-            weight: weight * scale.reshape([channels, 1, 1, 1]),
-            bias: shift,
-        }
+        self.batch_norm.fold_into(self.conv.weight.into_value())
     }
 }
 

@@ -140,8 +140,12 @@ fn layer(key: &str, depths: &[usize]) -> usize {
         rest.split('.').next()?.parse::<usize>().ok()
     };
     let blocks = depths.iter().sum::<usize>();
-    // DINOv3's ConvNeXt counts its stem as what leads into the first stage.
-    let stems = ["backbone.embeddings", "backbone.stages.0.downsample_layers"];
+    // DINOv3's ConvNeXt counts its stem as what leads into the first stage; ResNet calls its an embedder.
+    let stems = [
+        "backbone.embeddings",
+        "backbone.embedder",
+        "backbone.stages.0.downsample_layers",
+    ];
     if stems.iter().any(|stem| key.starts_with(stem)) {
         return 0;
     }
@@ -210,6 +214,25 @@ mod tests {
             ("backbone.stages.0.layers.1.gamma", 2),
             ("backbone.stages.1.downsample_layers.0.weight", 3),
             ("backbone.stages.1.layers.0.pointwise_conv1.bias", 3),
+        ];
+        for (key, expected) in places {
+            assert_eq!(layer(key, &depths), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn layers_of_resnet_are_counted_from_the_stem() {
+        let depths = [2, 1];
+        let places = [
+            ("backbone.embedder.embedder.convolution.weight", 0),
+            (
+                "backbone.encoder.stages.0.layers.1.layer.2.convolution.weight",
+                2,
+            ),
+            (
+                "backbone.encoder.stages.1.layers.0.shortcut.normalization.bias",
+                3,
+            ),
         ];
         for (key, expected) in places {
             assert_eq!(layer(key, &depths), expected, "{key}");

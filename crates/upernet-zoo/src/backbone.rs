@@ -3,6 +3,7 @@
 use burn::{module::Module, tensor::Tensor};
 use upernet_convnext::ConvNext;
 use upernet_nn::{Backbone, FeaturePyramid, Precision, PreparedBackbone};
+use upernet_resnet::ResNet;
 use upernet_swin::{Swin, SwinV2};
 
 /// One of the backbone families that published UPerNets use.
@@ -14,6 +15,8 @@ pub enum ZooBackbone {
     SwinV2(SwinV2),
     /// Modernised convolutional network, of either version or DINOv3's.
     ConvNext(ConvNext),
+    /// Residual convolutional network.
+    ResNet(ResNet),
 }
 
 impl Backbone for ZooBackbone {
@@ -22,6 +25,7 @@ impl Backbone for ZooBackbone {
             Self::Swin(swin) => swin.channels(),
             Self::SwinV2(swin) => swin.channels(),
             Self::ConvNext(convnext) => convnext.channels(),
+            Self::ResNet(resnet) => resnet.channels(),
         }
     }
 
@@ -30,6 +34,7 @@ impl Backbone for ZooBackbone {
             Self::Swin(swin) => swin.strides(),
             Self::SwinV2(swin) => swin.strides(),
             Self::ConvNext(convnext) => convnext.strides(),
+            Self::ResNet(resnet) => resnet.strides(),
         }
     }
 
@@ -38,6 +43,7 @@ impl Backbone for ZooBackbone {
             Self::Swin(swin) => swin.forward(pixel_values),
             Self::SwinV2(swin) => swin.forward(pixel_values),
             Self::ConvNext(convnext) => convnext.forward(pixel_values),
+            Self::ResNet(resnet) => resnet.forward(pixel_values),
         }
     }
 
@@ -46,6 +52,7 @@ impl Backbone for ZooBackbone {
             Self::Swin(swin) => swin.min_size(),
             Self::SwinV2(swin) => swin.min_size(),
             Self::ConvNext(convnext) => convnext.min_size(),
+            Self::ResNet(resnet) => resnet.min_size(),
         }
     }
 
@@ -54,6 +61,7 @@ impl Backbone for ZooBackbone {
             Self::Swin(swin) => swin.prepare(precision),
             Self::SwinV2(swin) => swin.prepare(precision),
             Self::ConvNext(convnext) => convnext.prepare(precision),
+            Self::ResNet(resnet) => resnet.prepare(precision),
         }
     }
 }

@@ -15,7 +15,7 @@ pub type Model = UperNet<ZooBackbone>;
 #[non_exhaustive]
 pub struct BuildOptions {
     /// Drop path rate instead of the config's. Published configs hold library defaults (Swin 0.1,
-    /// ConvNeXt 0), not what the checkpoints were trained with (0.3 to 0.4).
+    /// ConvNeXt 0), not what the checkpoints were trained with (0.3 to 0.4). ResNet has no drop path.
     pub drop_path_rate: Option<f64>,
     /// Residual branches of Swin that drop path acts on; `None` is Hugging Face's rule, which is the
     /// attention alone for Swin and both branches for Swin V2.

@@ -1,6 +1,7 @@
 //! What the zoo knows of each backbone family, one file for each.
 
 mod convnext;
+mod resnet;
 mod swin;
 mod swinv2;
 
@@ -58,6 +59,7 @@ pub(crate) fn family(config: &HfBackboneConfig) -> Result<&dyn Family, Error> {
         HfBackboneConfig::ConvNext(convnext) => Ok(convnext),
         HfBackboneConfig::ConvNextV2(convnext) => Ok(convnext),
         HfBackboneConfig::Dinov3ConvNext(convnext) => Ok(convnext),
+        HfBackboneConfig::ResNet(resnet) => Ok(resnet),
         other => Err(Error::UnsupportedBackbone {
             model_type: other.model_type().to_owned(),
         }),

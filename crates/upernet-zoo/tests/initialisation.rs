@@ -1,6 +1,6 @@
 //! Fresh weights against Hugging Face's rules (`_init_weights` of `transformers` 5.23): normal weights
 //! of `initializer_range`, zero bias and bias tables, norms at one, response norms at zero, layer scale
-//! at its value.
+//! at its value; a ResNet's convolutions by `kaiming_normal_` with `fan_out`.
 
 use burn::{
     module::{Module, ModuleVisitor, Param},
@@ -11,14 +11,14 @@ use upernet_zoo::{
     build,
     hf::config::{
         HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfDinov3ConvNextConfig,
-        HfSwinConfig, HfSwinV2Config,
+        HfResNetConfig, HfSwinConfig, HfSwinV2Config,
     },
     hub_parameters,
 };
 
 const LAYER_SCALE: f32 = 0.25;
 
-fn configs() -> [HfConfig; 5] {
+fn configs() -> [HfConfig; 6] {
     let swin = HfBackboneConfig::Swin(HfSwinConfig {
         embed_dim: 32,
         depths: vec![1, 1, 1, 1],
@@ -55,7 +55,14 @@ fn configs() -> [HfConfig; 5] {
         out_stages: vec![1, 2, 3, 4],
         ..HfDinov3ConvNextConfig::default()
     });
-    [swin, swinv2, convnext, convnextv2, dinov3].map(|backbone| {
+    let resnet = HfBackboneConfig::ResNet(HfResNetConfig {
+        embedding_size: 32,
+        hidden_sizes: vec![32, 48, 64, 96],
+        depths: vec![1, 1, 1, 1],
+        out_stages: vec![1, 2, 3, 4],
+        ..HfResNetConfig::default()
+    });
+    [swin, swinv2, convnext, convnextv2, dinov3, resnet].map(|backbone| {
         let mut config = HfConfig::new(backbone);
         config.hidden_size = 64;
         config.auxiliary_channels = 32;
@@ -70,8 +77,9 @@ fn constant(key: &str) -> Option<f32> {
         "norm.",
         "layernorm",
         "batch_norm.",
+        "normalization.",
         "hidden_states_norms.",
-        "layer.0.",
+        "downsampling_layer.0.",
         "layer_norm.",
         // DINOv3's: after the stem's convolution, before the others'.
         "stages.0.downsample_layers.1.",
@@ -93,6 +101,17 @@ fn constant(key: &str) -> Option<f32> {
         "logit_scale" => Some(std::f32::consts::LN_10),
         "weight" if is_norm => Some(1.0),
         _ => None,
+    }
+}
+
+/// Deviation of a weight, `[out, in, height, width]` if it is a convolution's.
+fn deviation(config: &HfConfig, key: &str, shape: &[usize]) -> f32 {
+    let is_resnet = matches!(config.backbone, HfBackboneConfig::ResNet(_));
+    match shape {
+        [out, _, height, width] if is_resnet && key.starts_with("backbone.") => {
+            (2.0 / (out * height * width) as f32).sqrt()
+        }
+        _ => 0.02,
     }
 }
 
@@ -130,9 +149,10 @@ fn every_parameter_starts_as_upstreams_does() {
             let mean = values.iter().sum::<f32>() / count;
             let std = (values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / count).sqrt();
             // Five standard errors of mean and deviation of a normal sample of this size.
-            let slack = 5.0 * 0.02 / count.sqrt();
+            let expected = deviation(&config, key, parameter.shape());
+            let slack = 5.0 * expected / count.sqrt();
             assert!(
-                mean.abs() < slack && (std - 0.02).abs() < slack,
+                mean.abs() < slack && (std - expected).abs() < slack,
                 "{key}: {mean}, {std}"
             );
         }

@@ -5,7 +5,9 @@ mod support;
 use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
 use burn::tensor::{Device, Distribution, Tensor};
-use support::{convnext, convnextv2, dinov3_convnext, rewrite, saved, swin, swinv2, values};
+use support::{
+    convnext, convnextv2, dinov3_convnext, resnet, rewrite, saved, swin, swinv2, values,
+};
 use upernet_zoo::{
     Dialect, Error, Model,
     hf::{
@@ -32,6 +34,7 @@ fn saving_and_loading_keeps_every_bit() {
         convnext(),
         convnextv2(),
         dinov3_convnext(),
+        resnet(),
     ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let model = saved(&config, folder.path());

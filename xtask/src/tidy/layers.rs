@@ -15,6 +15,7 @@ const LAYERS: [(&str, usize); 16] = [
     ("upernet-onnx", 1),
     ("upernet-convnext", 2),
     ("upernet-head", 2),
+    ("upernet-resnet", 2),
     ("upernet-swin", 2),
     ("upernet-data", 3),
     ("upernet-zoo", 3),

@@ -12,8 +12,7 @@ use crate::config::{
 /// Reads the whole configuration from its top object.
 pub(crate) fn parse(fields: &Fields<'_>) -> Result<HfConfig, ConfigError> {
     check_model_type(fields)?;
-    let backbone_fields = backbone_fields(fields)?;
-    let default = HfConfig::new(HfBackboneConfig::parse(&backbone_fields)?);
+    let default = HfConfig::new(backbone(fields)?);
     let channels = 1..=MAX_CHANNELS;
     let config = HfConfig {
         hidden_size: fields.integer("hidden_size", default.hidden_size, &channels)?,
@@ -50,7 +49,7 @@ pub(crate) fn parse(fields: &Fields<'_>) -> Result<HfConfig, ConfigError> {
         id2label: labels(fields)?,
         backbone: default.backbone,
     };
-    check_auxiliary_head(&config, &backbone_fields)?;
+    check_auxiliary_head(&config)?;
     check_parameters(&config)?;
     Ok(config)
 }
@@ -70,8 +69,9 @@ fn check_model_type(fields: &Fields<'_>) -> Result<(), ConfigError> {
     }
 }
 
-/// Finds `backbone_config`, refusing the ways in which `transformers` 4 could do without it.
-fn backbone_fields<'a>(fields: &Fields<'a>) -> Result<Fields<'a>, ConfigError> {
+/// Reads `backbone_config`, refusing the ways in which `transformers` 4 could name another backbone
+/// without it.
+fn backbone(fields: &Fields<'_>) -> Result<HfBackboneConfig, ConfigError> {
     let backbone_config = fields.object("backbone_config", "backbone_config.")?;
     let unsupported = |field: &str, found: String| {
         let hint = "write the backbone out as `backbone_config`".into();
@@ -100,21 +100,20 @@ fn backbone_fields<'a>(fields: &Fields<'a>) -> Result<Fields<'a>, ConfigError> {
             "a backbone to be downloaded".into(),
         );
     }
-    backbone_config.ok_or_else(|| ConfigError::Missing {
-        field: "backbone_config".into(),
-        hint: "without it Hugging Face means a ResNet-50, which is not supported; \
-               supported are swin, swinv2, convnext, convnextv2, dinov3_convnext",
-    })
+    match backbone_config {
+        Some(fields) => HfBackboneConfig::parse(&fields),
+        None => Ok(HfBackboneConfig::default()),
+    }
 }
 
-fn check_auxiliary_head(config: &HfConfig, backbone: &Fields<'_>) -> Result<(), ConfigError> {
+fn check_auxiliary_head(config: &HfConfig) -> Result<(), ConfigError> {
     if !config.use_auxiliary_head {
         return Ok(());
     }
     let maps = config.backbone.out_channels();
     let Some(&third) = maps.get(2) else {
         return Err(ConfigError::AuxiliaryLevels {
-            field: backbone.path("out_features"),
+            field: "backbone_config.out_features".into(),
             levels: maps.len(),
         });
     };
@@ -195,7 +194,7 @@ mod tests {
     use super::head_parameters;
     use crate::config::{
         HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfDinov3ConvNextConfig,
-        HfSwinConfig,
+        HfResNetConfig, HfResNetLayerType, HfSwinConfig,
     };
 
     #[test]
@@ -221,13 +220,22 @@ mod tests {
             out_stages,
             ..HfDinov3ConvNextConfig::default()
         };
-        // openmmlab/upernet-swin-large and upernet-convnext-tiny, and the same on the other two
-        // tiny ones, counted on meta tensors.
+        let resnet_18 = HfResNetConfig {
+            out_stages: vec![1, 2, 3, 4],
+            hidden_sizes: vec![64, 128, 256, 512],
+            depths: vec![2, 2, 2, 2],
+            layer_type: HfResNetLayerType::Basic,
+            ..HfResNetConfig::default()
+        };
+        // openmmlab/upernet-swin-large and upernet-convnext-tiny, the same on the other two tiny ones,
+        // Hugging Face's default UPerNet, and the same on ResNet-18, counted on meta tensors.
         for (backbone, parameters) in [
             (HfBackboneConfig::Swin(large_swin), 233_962_976.0),
             (HfBackboneConfig::ConvNext(tiny_convnext), 60_242_636.0),
             (HfBackboneConfig::ConvNextV2(tiny_convnextv2), 60_289_004.0),
             (HfBackboneConfig::Dinov3ConvNext(tiny_dinov3), 60_239_756.0),
+            (HfBackboneConfig::default(), 66_496_876.0),
+            (HfBackboneConfig::ResNet(resnet_18), 41_484_140.0),
         ] {
             let id2label = vec![String::new(); 150];
             let config = HfConfig {

@@ -7,7 +7,7 @@
 //! # Source
 //!
 //! `configuration_upernet.py`, `configuration_swin.py`, `configuration_swinv2.py`, `configuration_convnext.py`,
-//! `configuration_convnextv2.py` of `transformers` 4.57.6 and 5.23.0, and
+//! `configuration_convnextv2.py`, `configuration_resnet.py` of `transformers` 4.57.6 and 5.23.0, and
 //! `configuration_dinov3_convnext.py` of 5.23.0.
 
 mod backbone;
@@ -22,6 +22,7 @@ pub(crate) mod json_file;
 mod labels;
 pub(crate) mod limits;
 mod problem;
+mod resnet;
 mod shared;
 mod stages;
 mod swin;
@@ -35,6 +36,7 @@ pub use convnext::HfConvNextConfig;
 pub use convnextv2::HfConvNextV2Config;
 pub use dinov3_convnext::HfDinov3ConvNextConfig;
 pub use problem::ConfigError;
+pub use resnet::{HfResNetActivation, HfResNetConfig, HfResNetLayerType};
 pub use swin::HfSwinConfig;
 pub use swinv2::HfSwinV2Config;
 
@@ -86,15 +88,26 @@ pub enum HfBackboneConfig {
     ConvNextV2(HfConvNextV2Config),
     /// `ConvNeXt` distilled from `DINOv3`, whose maps have no norms.
     Dinov3ConvNext(HfDinov3ConvNextConfig),
+    /// Residual convolutional network.
+    ResNet(HfResNetConfig),
+}
+
+impl Default for HfBackboneConfig {
+    /// What Hugging Face means by a `UPerNet` whose `backbone_config` is `null` or missing: ResNet-50
+    /// with the maps of all four stages.
+    fn default() -> Self {
+        Self::ResNet(HfResNetConfig::default()).with_all_stages()
+    }
 }
 
 /// The `model_type` of each backbone family that is built.
-pub const SUPPORTED_BACKBONES: [&str; 5] = [
+pub const SUPPORTED_BACKBONES: [&str; 6] = [
     "swin",
     "swinv2",
     "convnext",
     "convnextv2",
     "dinov3_convnext",
+    "resnet",
 ];
 
 impl HfConfig {
@@ -233,6 +246,7 @@ impl HfBackboneConfig {
             Self::ConvNext(convnext) => convnext,
             Self::ConvNextV2(convnext) => convnext,
             Self::Dinov3ConvNext(convnext) => convnext,
+            Self::ResNet(resnet) => resnet,
         }
     }
 
@@ -243,6 +257,7 @@ impl HfBackboneConfig {
             Self::ConvNext(convnext) => convnext,
             Self::ConvNextV2(convnext) => convnext,
             Self::Dinov3ConvNext(convnext) => convnext,
+            Self::ResNet(resnet) => resnet,
         }
     }
 
@@ -262,6 +277,7 @@ impl HfBackboneConfig {
                 let convnext = HfDinov3ConvNextConfig::parse(fields)?;
                 Ok(Self::Dinov3ConvNext(convnext))
             }
+            "resnet" => Ok(Self::ResNet(HfResNetConfig::parse(fields)?)),
             other => Err(ConfigError::Unsupported {
                 field: fields.path("model_type"),
                 found: other.into(),

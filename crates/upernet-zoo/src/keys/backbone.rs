@@ -5,12 +5,13 @@ use crate::report::Dialect;
 
 /// What a backbone's keys have before them, in this order; each may be missing. Files of `transformers`
 /// 5 may have some keys with and others without.
-const PREFIXES: [&str; 6] = [
+const PREFIXES: [&str; 7] = [
     "backbone.",
     "swin.",
     "swinv2.",
     "convnext.",
     "convnextv2.",
+    "resnet.",
     "model.",
 ];
 
@@ -95,6 +96,10 @@ mod tests {
             backbone_key("convnextv2.encoder.stages.2.layers.0.grn.bias").as_deref(),
             Some("backbone.encoder.stages.2.layers.0.grn.bias")
         );
+        assert_eq!(
+            backbone_key("resnet.embedder.embedder.convolution.weight").as_deref(),
+            Some("backbone.embedder.embedder.convolution.weight")
+        );
         // DINOv3's files have no prefix, its models in memory have one.
         for key in ["", "model.", "backbone.", "backbone.model."] {
             assert_eq!(
@@ -108,6 +113,7 @@ mod tests {
     fn what_stands_on_a_backbone_is_told_apart() {
         for other in [
             "classifier.weight",
+            "classifier.1.weight",
             "layernorm.bias",
             "swin.layernorm.weight",
             "backbone.swin.layernorm.weight",

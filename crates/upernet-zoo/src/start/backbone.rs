@@ -17,8 +17,8 @@ use crate::{
 /// Builds the network of `config` and fills in its backbone alone.
 ///
 /// Taken are Hugging Face's image classifiers and bare models (`SwinForImageClassification`,
-/// `SwinModel`, `SwinForMaskedImageModeling`, `SwinBackbone`, and the same of Swin V2 and of ConvNeXt in
-/// all its forms), in the names of either generation of `transformers`, the backbones of UPerNets, and the
+/// `SwinModel`, `SwinForMaskedImageModeling`, `SwinBackbone`, and the same of Swin V2, of ResNet and of
+/// ConvNeXt in all its forms), in the names of either generation of `transformers`, the backbones of UPerNets, and the
 /// weights of timm, torchvision, mmsegmentation, Microsoft and Meta under their own names. Left out is
 /// what stands on the backbone there: classifier, pooler, final norm, heads. Drawn anew are both heads,
 /// and those norms of feature maps that the weights lack, as a classifier does.

@@ -17,7 +17,7 @@ use upernet_zoo::{
 
 use crate::{
     by_key,
-    support::{convnext, convnextv2, dinov3_convnext, rewrite, saved, swin, swinv2},
+    support::{convnext, convnextv2, dinov3_convnext, resnet, rewrite, saved, swin, swinv2},
 };
 
 fn start(folder: &Path, config: &HfConfig) -> Result<(Model, StartReport), Error> {
@@ -119,6 +119,11 @@ fn classifiers_and_bare_models_give_their_backbone() {
             |key| key.replace("backbone.", "convnextv2."),
             Dialect::Hub,
         ),
+        (
+            resnet(),
+            |key| key.replace("backbone.", "resnet."),
+            Dialect::Hub,
+        ),
     ];
     for (config, rename, dialect) in cases {
         let (folder, before) = classifier(&config, rename);
@@ -133,16 +138,19 @@ fn classifiers_and_bare_models_give_their_backbone() {
         assert_eq!(report.left_out, expected);
         let sentences = report.to_string();
         let first = config.backbone.out_stages()[0];
+        // A ResNet's maps have no norms.
+        let has_norms = !matches!(config.backbone, HfBackboneConfig::ResNet(_));
+        assert_eq!(sentences.contains("the norms of feature maps"), has_norms);
+        let norms =
+            format!(", and the norms of feature maps (backbone.hidden_states_norms.stage{first}.");
         for part in [
             "model.safetensors",
             &format!(
                 "left out: 2 tensors that are not the backbone's ({}",
                 expected[0]
             ),
-            &format!(
-                "drawn anew: both heads, and the norms of feature maps \
-                 (backbone.hidden_states_norms.stage{first}."
-            ),
+            "drawn anew: both heads",
+            if has_norms { &norms } else { "" },
         ] {
             assert!(sentences.contains(part), "{part} is not in {sentences}");
         }

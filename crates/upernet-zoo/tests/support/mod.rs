@@ -17,7 +17,7 @@ use upernet_zoo::{
         Overwrite,
         config::{
             HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
-            HfDinov3ConvNextConfig, HfSwinConfig, HfSwinV2Config,
+            HfDinov3ConvNextConfig, HfResNetConfig, HfSwinConfig, HfSwinV2Config,
         },
         processor::HfProcessorConfig,
         weights::{Checkpoint, TensorInfo, write_safetensors},
@@ -92,6 +92,19 @@ pub(crate) fn dinov3_convnext() -> HfConfig {
         backbone,
         ..convnext()
     }
+}
+
+pub(crate) fn resnet() -> HfConfig {
+    let mut config = HfConfig::new(HfBackboneConfig::ResNet(HfResNetConfig {
+        embedding_size: 8,
+        hidden_sizes: vec![8, 12, 16, 20],
+        depths: vec![1, 1, 2, 1],
+        out_stages: vec![2, 3, 4],
+        ..HfResNetConfig::default()
+    }));
+    config.hidden_size = 12;
+    config.auxiliary_channels = 6;
+    config
 }
 
 pub(crate) fn values(model: &Model) -> Vec<Vec<f32>> {
