@@ -1,4 +1,4 @@
-//! The backbones at the size of their smallest published checkpoints. Fresh weights.
+//! Backbones at the size of their smallest published checkpoints, and ResNet-50. Fresh weights.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use criterion::{
@@ -7,6 +7,7 @@ use criterion::{
 use upernet::nn::Backbone;
 use upernet_benches::Bench;
 use upernet_convnext::{BranchScale, ConvNextConfig};
+use upernet_resnet::ResNetConfig;
 use upernet_swin::{SwinConfig, SwinV2Config};
 
 const SIZE: [usize; 2] = [512, 512];
@@ -28,6 +29,8 @@ fn backbones(criterion: &mut Criterion) {
         .with_window_size(8)
         .init(&bench.device);
     time(&mut group, &bench, "swinv2-tiny", &swinv2);
+    let resnet = ResNetConfig::new().init(&bench.device);
+    time(&mut group, &bench, "resnet-50", &resnet);
     group.finish();
 }
 

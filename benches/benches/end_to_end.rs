@@ -41,6 +41,7 @@ fn backbones() -> [(&'static str, HfBackboneConfig); 3] {
         ("convnextv2-tiny", HfBackboneConfig::ConvNextV2(convnextv2)),
         ("swin-tiny", HfBackboneConfig::Swin(swin)),
         ("swinv2-tiny", HfBackboneConfig::SwinV2(swinv2)),
+        ("resnet-50", HfBackboneConfig::default()),
     ]
 }
 

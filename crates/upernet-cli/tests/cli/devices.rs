@@ -93,6 +93,7 @@ fn doctor_finds_flex_in_good_health() {
         "Swin V2 UPerNet",
         "ConvNeXt UPerNet",
         "ConvNeXt V2 UPerNet",
+        "ResNet UPerNet",
     ] {
         assert!(names.contains(&name), "{name} is not checked");
     }

@@ -12,8 +12,8 @@ use upernet::{
     hf::{
         ModelFolder, Overwrite,
         config::{
-            HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfSwinConfig,
-            HfSwinV2Config,
+            HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfResNetConfig,
+            HfSwinConfig, HfSwinV2Config,
         },
         weights::{Dtype, TensorInfo, write_safetensors},
     },
@@ -44,6 +44,7 @@ pub(super) enum Network {
     SwinV2,
     ConvNext,
     ConvNextV2,
+    ResNet,
 }
 
 /// What a network computes.
@@ -55,7 +56,13 @@ struct Computed {
 }
 
 impl Network {
-    pub(super) const ALL: [Self; 4] = [Self::Swin, Self::SwinV2, Self::ConvNext, Self::ConvNextV2];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Swin,
+        Self::SwinV2,
+        Self::ConvNext,
+        Self::ConvNextV2,
+        Self::ResNet,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -63,6 +70,7 @@ impl Network {
             Self::SwinV2 => "Swin V2 UPerNet",
             Self::ConvNext => "ConvNeXt UPerNet",
             Self::ConvNextV2 => "ConvNeXt V2 UPerNet",
+            Self::ResNet => "ResNet UPerNet",
         }
     }
 
@@ -143,6 +151,13 @@ impl Network {
                 depths: vec![1, 1, 2, 1],
                 out_stages: vec![1, 2, 3, 4],
                 ..HfConvNextV2Config::default()
+            }),
+            Self::ResNet => HfBackboneConfig::ResNet(HfResNetConfig {
+                embedding_size: 10,
+                hidden_sizes: vec![12, 16, 24, 32],
+                depths: vec![1, 1, 2, 1],
+                out_stages: vec![1, 2, 3, 4],
+                ..HfResNetConfig::default()
             }),
         };
         let mut config = HfConfig::new(backbone);

@@ -5,7 +5,6 @@ use upernet::zoo::{PublishedModel, published};
 
 use super::millions;
 use crate::{
-    console::Console,
     failure::Failure,
     output::{Align, Stdout, Table},
 };
@@ -32,7 +31,7 @@ struct Row {
     checked: &'static str,
 }
 
-pub(super) fn run(json: bool, console: Console) -> Result<(), Failure> {
+pub(super) fn run(json: bool) -> Result<(), Failure> {
     if json {
         let models = published().iter().map(Row::from).collect();
         return Stdout::default().print_json(&Document { models });
