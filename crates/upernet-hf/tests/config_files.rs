@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use upernet_hf::{
-    ErrorKind,
     config::{
         HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfDinov3ConvNextConfig,
-        HfResNetConfig, HfSwinConfig, HfSwinV2Config, SUPPORTED_BACKBONES,
+        HfResNetConfig, HfSwinConfig, HfSwinV2Config,
     },
     processor::HfProcessorConfig,
 };

@@ -1,12 +1,15 @@
 //! Folders that are there whole or not at all, and files of which there are several.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
 };
 
 use crate::Error;
+
+/// The file by which a process holds a run's folder.
+pub(crate) const LOCK: &str = "lock";
 
 /// Fills a new folder beside `target` and puts it in the place of what is there.
 ///
@@ -113,6 +116,20 @@ fn synchronise_entry(target: &Path) {
         && let Ok(folder) = File::open(parent)
     {
         let _ = folder.sync_all();
+    }
+}
+
+/// Takes a run's folder for this process, as long as the file lives.
+pub(crate) fn lock(folder: &Path) -> Result<File, Error> {
+    let path = folder.join(LOCK);
+    let file = File::create(&path).map_err(failed(&path, "make the file"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Run {
+            path: folder.to_owned(),
+            problem: "another process is training in this folder".to_owned(),
+        }),
+        Err(TryLockError::Error(cause)) => Err(failed(&path, "lock the file")(cause)),
     }
 }
 

@@ -20,7 +20,7 @@ mod interval;
 mod record;
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
@@ -49,7 +49,6 @@ use beginning::{Beginning, autodiff, objective};
 use interval::Interval;
 
 const CONFIG: &str = "config.toml";
-const LOCK: &str = "lock";
 
 /// Hears how a run goes, and may end it.
 pub trait Observer {
@@ -143,7 +142,7 @@ impl Trainer {
         devices: &[Device],
     ) -> Result<Self, Error> {
         config.check(devices.len())?;
-        let is_theirs = |name: &String| name != LOCK && !name.starts_with('.');
+        let is_theirs = |name: &String| *name != folder::LOCK && !name.starts_with('.');
         if folder::names(folder)?.iter().any(is_theirs) {
             return Err(Error::Run {
                 path: folder.to_owned(),
@@ -157,7 +156,7 @@ impl Trainer {
         data.notes.extend(setup::check(&config.data)?);
         let beginning = Beginning::new(&config, data, devices)?;
         fs::create_dir_all(folder).map_err(failed(folder, "make the folder"))?;
-        let lock = lock(folder)?;
+        let lock = folder::lock(folder)?;
         Self::begin(folder, config, beginning, devices, lock)
     }
 
@@ -209,7 +208,7 @@ impl Trainer {
                 path: folder.to_owned(),
             });
         }
-        let lock = lock(folder)?;
+        let lock = folder::lock(folder)?;
         let mut sources = vec![ConfigSource::file(&path)?];
         sources.extend_from_slice(changes);
         let config = config::read(&sources)?;
@@ -486,17 +485,4 @@ fn write_config(folder: &Path, config: &TrainingConfig) -> Result<(), Error> {
         file.write_all(text.as_bytes())
     })?;
     Ok(())
-}
-
-fn lock(folder: &Path) -> Result<File, Error> {
-    let path = folder.join(LOCK);
-    let file = File::create(&path).map_err(failed(&path, "make the file"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Run {
-            path: folder.to_owned(),
-            problem: "another process is training in this folder".to_owned(),
-        }),
-        Err(TryLockError::Error(cause)) => Err(failed(&path, "lock the file")(cause)),
-    }
 }

@@ -173,6 +173,10 @@ impl Family for HfResNetConfig {
         "resnet"
     }
 
+    fn backbone_class(&self) -> &'static str {
+        "ResNetBackbone"
+    }
+
     fn title(&self) -> &'static str {
         "ResNet"
     }

@@ -217,6 +217,10 @@ impl Family for HfSwinV2Config {
         "swinv2"
     }
 
+    fn backbone_class(&self) -> &'static str {
+        "Swinv2Backbone"
+    }
+
     fn title(&self) -> &'static str {
         "Swin V2"
     }

@@ -95,7 +95,7 @@ fn assert_kept(config: &HfConfig, model: &Model, before: &Model, drawn: &[String
 #[test]
 fn classifiers_and_bare_models_give_their_backbone() {
     type Rename = fn(&str) -> String;
-    let cases: [(HfConfig, Rename, Dialect); 7] = [
+    let cases: [(HfConfig, Rename, Dialect); 8] = [
         (
             swin(),
             |key| key.replace("backbone.", "swin."),

@@ -5,6 +5,7 @@ use upernet::zoo::{PublishedModel, published};
 
 use super::millions;
 use crate::{
+    console::Console,
     failure::Failure,
     output::{Align, Stdout, Table},
 };
@@ -31,7 +32,7 @@ struct Row {
     checked: &'static str,
 }
 
-pub(super) fn run(json: bool) -> Result<(), Failure> {
+pub(super) fn run(json: bool, console: Console) -> Result<(), Failure> {
     if json {
         let models = published().iter().map(Row::from).collect();
         return Stdout::default().print_json(&Document { models });

@@ -10,7 +10,7 @@ use crate::{cli::ModelsVerb, console::Console, failure::Failure};
 
 pub(crate) fn run(verb: ModelsVerb, console: Console) -> Result<(), Failure> {
     match verb {
-        ModelsVerb::Ls { json } => ls::run(json),
+        ModelsVerb::Ls { json } => ls::run(json, console),
         ModelsVerb::Info(args) => info::run(&args, console),
         ModelsVerb::Pull { model, json } => pull::run(&model, json, console),
     }
