@@ -35,7 +35,7 @@ const PIXELS: usize = BATCH * 3 * SIZE[0] * SIZE[1];
 const CLASSES: usize = 7;
 /// How much the loss changes over one of those differences: far above its rounding, and small enough
 /// for a straight line.
-const LOSS_CHANGE: f64 = 1e-3;
+const LOSS_CHANGE: f64 = 3e-4;
 
 /// A network that is checked.
 #[derive(Clone, Copy, Debug)]
