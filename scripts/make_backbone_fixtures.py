@@ -3,12 +3,13 @@
 
     .venv/bin/python scripts/make_backbone_fixtures.py [OUT]     # default: testdata/backbones
 
-OUT/swin, OUT/swinv2, OUT/convnext, OUT/convnextv2 and OUT/resnet each get the folder that `save_pretrained` writes
-for a classifier of random weights (config.json, model.safetensors), and expected.safetensors:
-`pixel_values`, and `stage1` to `stage4`, the maps of `SwinBackbone`, `Swinv2Backbone`,
-`ConvNextBackbone`, `ConvNextV2Backbone` or `ResNetBackbone` loaded from that folder by `from_pretrained`, which draws the
-norms of the maps anew, where there are any: weight one, bias zero. OUT/dinov3_convnext gets the same for a bare model, since DINOv3 comes
-without a classifier, and its maps have no norms.
+OUT/swin, OUT/swinv2, OUT/convnext, OUT/convnextv2 and OUT/resnet each get the folder that
+`save_pretrained` writes for a classifier of random weights (config.json, model.safetensors), and
+expected.safetensors: `pixel_values`, and `stage1` to `stage4`, the maps of `SwinBackbone`,
+`Swinv2Backbone`, `ConvNextBackbone`, `ConvNextV2Backbone` or `ResNetBackbone` loaded from that folder
+by `from_pretrained`, which draws the norms of the maps anew, where there are any: weight one, bias
+zero. OUT/dinov3_convnext gets the same for a bare model, since DINOv3 comes without a classifier, and
+its maps have no norms.
 Made with the versions in requirements.txt; every weight is a function of its name.
 """
 

@@ -16,7 +16,7 @@ use upernet_ops::Precision;
 
 const SIZE: [usize; 2] = [512, 512];
 
-fn backbones() -> [(&'static str, HfBackboneConfig); 3] {
+fn backbones() -> [(&'static str, HfBackboneConfig); 5] {
     let out_stages = vec![1, 2, 3, 4];
     let convnext = HfConvNextConfig {
         out_stages: out_stages.clone(),
