@@ -4,7 +4,7 @@
     .venv/bin/python scripts/check_dialects.py [COMMAND]     # default: target/release/upernet
 
 For timm's and torchvision's models of the sizes that are published, with random weights: the model is
-saved, converted, loaded by transformers (`SwinBackbone`, `ConvNextBackbone`) and its maps are compared
+saved, converted, loaded by transformers (`SwinBackbone`, `ConvNextBackbone`, `ResNetBackbone`) and its maps are compared
 with those of the library, normed over their channels as a fresh backbone of Hugging Face norms them.
 Once at a size where every map is whole windows, which must agree, and once at an odd size, where it is
 said how far they part and why. mmsegmentation's merging of patches, `torch.nn.Unfold`, is compared
@@ -35,9 +35,13 @@ from goldens.dialects import mmseg_state, to_unfold_order
 from goldens.weights import build, fill
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-# Largest difference of a normed map, whose values reach 5 or so: what sums of this depth round to.
+# Largest difference of a map, as a share of its largest value: what sums of this depth round to.
 TOLERANCE = 2e-3
-CLASSES = {"swin": transformers.SwinBackbone, "convnext": transformers.ConvNextBackbone}
+CLASSES = {
+    "swin": transformers.SwinBackbone,
+    "convnext": transformers.ConvNextBackbone,
+    "resnet": transformers.ResNetBackbone,
+}
 
 
 def main() -> int:
@@ -112,11 +116,14 @@ def backbones(command, folder):
                 model.load_state_dict(weights)
                 model.eval()
             images = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(3))
-            eps = 1e-5 if kind == "swin" else 1e-6
             with torch.no_grad():
                 found = backbone(images).feature_maps
-                expected = [normed(map, eps) for map in maps(model, images)]
-            differences = [(a - b).abs().max().item() for a, b in zip(found, expected)]
+                expected = [normed(map, kind) for map in maps(model, images)]
+            # Of the largest value, which matters for the maps of a ResNet: they have no norm.
+            differences = [
+                ((a - b).abs().max() / b.abs().max().clamp(min=1)).item()
+                for a, b in zip(found, expected)
+            ]
             line.append(f"{size[0]}x{size[1]} " + " ".join(f"{value:.0e}" for value in differences))
             if size == sizes[0] and max(differences) > TOLERANCE:
                 failures.append(name)
@@ -140,6 +147,9 @@ def models():
         yield (name, "torchvision", "swin",
                lambda _size, name=name: getattr(torchvision.models, name)(),
                features, (windows, odd))
+    for name in ("resnet18", "resnet50"):
+        yield (name, "torchvision", "resnet",
+               lambda _size, name=name: getattr(torchvision.models, name)(), layers, ((224, 224), odd))
     yield ("convnext_tiny_tv", "torchvision", "convnext",
            lambda _size: torchvision.models.convnext_tiny(), features, ((224, 224), odd))
 
@@ -155,7 +165,21 @@ def features(model, images):
     return maps
 
 
-def normed(map, eps):
+def layers(model, images):
+    """What the four layers of a ResNet give."""
+    images = model.maxpool(model.relu(model.bn1(model.conv1(images))))
+    maps = []
+    for layer in (model.layer1, model.layer2, model.layer3, model.layer4):
+        images = layer(images)
+        maps.append(images)
+    return maps
+
+
+def normed(map, kind):
+    """The map as a fresh backbone of Hugging Face gives it; a ResNet's has no norm."""
+    if kind == "resnet":
+        return map
+    eps = 1e-5 if kind == "swin" else 1e-6
     map = map.permute(0, 2, 3, 1)
     return F.layer_norm(map, map.shape[-1:], eps=eps).permute(0, 3, 1, 2)
 

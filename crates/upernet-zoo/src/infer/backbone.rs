@@ -1,6 +1,9 @@
 //! Backbones by the shapes of their tensors.
 
-use upernet_hf::config::{HfBackboneConfig, HfConvNextConfig, HfConvNextV2Config, HfSwinConfig};
+use upernet_hf::config::{
+    HfBackboneConfig, HfConvNextConfig, HfConvNextV2Config, HfResNetConfig, HfResNetLayerType,
+    HfSwinConfig,
+};
 
 use super::{Inferred, Shapes};
 
@@ -37,11 +40,11 @@ pub(super) fn infer(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, Strin
         Some("swin") => swin(shapes),
         Some("convnext") => convnext(shapes),
         Some("convnextv2") => convnext(shapes).map(second),
-        Some("swinv2") => Err(
+        Some("resnet") => resnet(shapes),
+        Some(_) => Err(
             "no tensor says how large the windows of its Swin V2 are (`window_size`, `image_size`)"
                 .to_owned(),
         ),
-        Some(other) => Err(format!("its {other} backbone is not supported yet")),
         None => Err("no backbone is recognised".to_owned()),
     }
 }
@@ -185,6 +188,44 @@ fn ratio(hidden: usize, channels: usize) -> f64 {
     }
 }
 
+/// Strides are in no tensor: they are those of `ResNet` as everyone trains it today (v1.5).
+fn resnet(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, String> {
+    let layer = |stage: usize, block: usize, layer: usize| {
+        format!("backbone.encoder.stages.{stage}.layers.{block}.layer.{layer}.convolution.weight")
+    };
+    let depths = depths(shapes, |stage, block| layer(stage, block, 0))?;
+    let stem = "backbone.embedder.embedder.convolution.weight";
+    let [embedding_size, num_channels, side, _] = shapes.get::<4>(stem)?;
+    if side != 7 {
+        return Err(format!("{stem} has cells of {side} x {side}, not of 7 x 7"));
+    }
+    let layers = shapes.count(|index| layer(0, 0, index));
+    let layer_type = match layers {
+        2 => HfResNetLayerType::Basic,
+        3 => HfResNetLayerType::Bottleneck,
+        _ => return Err(format!("its blocks have {layers} convolutions, not 2 or 3")),
+    };
+    let hidden_sizes = (0..depths.len()).map(|stage| {
+        let [channels, ..] = shapes.get::<4>(&layer(stage, 0, layers - 1))?;
+        Ok(channels)
+    });
+    let hidden_sizes = hidden_sizes.collect::<Result<Vec<_>, String>>()?;
+    let config = HfResNetConfig {
+        num_channels,
+        embedding_size,
+        hidden_sizes,
+        layer_type,
+        out_stages: (1..=depths.len()).collect(),
+        depths,
+        ..HfResNetConfig::default()
+    };
+    let assumed = ["hidden_act relu", "downsample_in_bottleneck false"].map(str::to_owned);
+    Ok(Inferred {
+        config: HfBackboneConfig::ResNet(config),
+        assumed: assumed.to_vec(),
+    })
+}
+
 /// Blocks of each stage, by a key that every block has.
 fn depths(shapes: &Shapes, key: impl Fn(usize, usize) -> String) -> Result<Vec<usize>, String> {
     let stages = shapes.count(|stage| key(stage, 0));
@@ -267,6 +308,41 @@ mod tests {
                 assert_eq!((found * 8.0 * channels as f64) as usize, 8 * hidden);
             }
         }
+    }
+
+    #[test]
+    fn a_resnets_blocks_tell_its_kind() {
+        const STEM: (&str, &[usize]) = (
+            "backbone.embedder.embedder.convolution.weight",
+            &[8, 3, 7, 7],
+        );
+        let keys = [0, 1, 2].map(|layer| {
+            format!("backbone.encoder.stages.0.layers.0.layer.{layer}.convolution.weight")
+        });
+        for (layers, kind) in [
+            (2, HfResNetLayerType::Basic),
+            (3, HfResNetLayerType::Bottleneck),
+        ] {
+            let layers = keys[..layers].iter();
+            let layers = layers.map(|key| (key.as_str(), &[12_usize, 8, 3, 3][..]));
+            let shapes: Vec<_> = layers.chain([STEM]).collect();
+            let found = super::super::backbone(&Shapes::new(&shapes)).expect("bounded");
+            let HfBackboneConfig::ResNet(resnet) = found.config else {
+                panic!("it is a ResNet");
+            };
+            assert_eq!((resnet.layer_type, resnet.embedding_size), (kind, 8));
+            assert_eq!((resnet.hidden_sizes, resnet.depths), (vec![12], vec![1]));
+        }
+        let one = problem(&[STEM, (&keys[0], &[12, 8, 3, 3])]);
+        assert!(one.contains("1 convolutions"), "{one}");
+        let wide = problem(&[
+            (
+                "backbone.embedder.embedder.convolution.weight",
+                &[8, 3, 3, 3],
+            ),
+            (&keys[0], &[12, 8, 3, 3]),
+        ]);
+        assert!(wide.contains("3 x 3, not of 7 x 7"), "{wide}");
     }
 
     #[test]

@@ -13,8 +13,8 @@ use upernet_zoo::{
 };
 
 use crate::{
-    support::{convnext, convnextv2, dinov3_convnext, rewrite, saved, swin},
-    writers::{State, heads, meta, microsoft, timm_swin, written},
+    support::{convnext, convnextv2, dinov3_convnext, resnet, rewrite, saved, swin, swinv2},
+    writers::{self, State, heads, meta, microsoft, timm_swin, written},
 };
 
 /// The tensors of a saved network, counts left out.
@@ -54,10 +54,18 @@ fn write(path: &Path, state: &State) {
 #[test]
 fn whole_networks_under_the_names_of_their_authors_come_back() {
     type Rename = fn(&str) -> Option<String>;
-    let cases: [(HfConfig, Rename, Dialect); 3] = [
+    let mut residual = resnet();
+    residual.backbone = residual.backbone.with_all_stages();
+    let cases: [(HfConfig, Rename, Dialect); 4] = [
         (swin(), |key| Some(microsoft(key)), Dialect::Microsoft),
         (convnext(), |key| Some(meta(key)), Dialect::Meta),
         (convnextv2(), |key| Some(meta(key)), Dialect::Meta),
+        // mmsegmentation's, since torchvision has no segmentation network of this kind.
+        (
+            residual,
+            |key| Some(writers::resnet(key)),
+            Dialect::MmSegmentation,
+        ),
     ];
     for (config, rename, dialect) in cases {
         for prefix in ["", "module."] {
@@ -97,17 +105,31 @@ fn backbones_alone_come_back_without_the_norms_of_their_maps() {
         |key| Some(microsoft(key)).filter(|name| !name.starts_with("norm")),
         |key| Some(meta(key)).filter(|name| !name.starts_with("norm")),
     ];
-    let cases: [(HfConfig, Rename, Dialect, &str); 4] = [
+    let mut residual = resnet();
+    residual.backbone = residual.backbone.with_all_stages();
+    let cases: [(HfConfig, Rename, Dialect, &str); 5] = [
         (swin(), timm_swin, Dialect::Timm, ""),
         (swin(), timm_swin, Dialect::Timm, "model."),
         (swin(), without_norms[0], Dialect::Microsoft, ""),
         (convnext(), without_norms[1], Dialect::Meta, ""),
+        (
+            residual,
+            |key| Some(writers::resnet(key)),
+            Dialect::Torchvision,
+            "",
+        ),
     ];
     for (config, rename, dialect, prefix) in cases {
         let place = tempfile::tempdir().expect("a temporary folder");
         let hub = hub_state(&config, &place.path().join("hub"));
         let mut state = written(&hub, prefix, rename);
-        for leftover in ["norm.weight", "head.weight"] {
+        let has_norms = dialect != Dialect::Torchvision;
+        let leftovers = if has_norms {
+            ["norm.weight", "head.weight"]
+        } else {
+            ["fc.weight", "fc.bias"]
+        };
+        for leftover in leftovers {
             state.insert(format!("{prefix}{leftover}"), (vec![1], vec![0.5]));
         }
         let source = place.path().join("official.safetensors");
@@ -128,13 +150,41 @@ fn backbones_alone_come_back_without_the_norms_of_their_maps() {
                 assert!(found[key] == *tensor, "{key} of {dialect:?}");
             }
         }
-        let (shape, norm) = &found["hidden_states_norms.stage2.weight"];
-        assert_eq!(*norm, vec![1.0; shape[0]], "as Hugging Face begins");
+        let norm = found.get("hidden_states_norms.stage2.weight");
+        assert_eq!(norm.is_some(), has_norms);
+        if let Some((shape, norm)) = norm {
+            assert_eq!(*norm, vec![1.0; shape[0]], "as Hugging Face begins");
+        }
         assert!(
             found.keys().all(|key| !key.starts_with("backbone.")),
             "no prefix"
         );
     }
+}
+
+#[test]
+fn a_swin_v2_is_converted_with_a_configuration_and_asks_for_one_without() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let hub_folder = place.path().join("hub");
+    let hub = hub_state(&swinv2(), &hub_folder);
+    let rename = |key: &str| Some(writers::microsoft_v2(key));
+    let mut state = written(&hub, "backbone.", rename);
+    state.extend(heads(&hub, ""));
+    let source = place.path().join("official.safetensors");
+    write(&source, &state);
+    let made = place.path().join("made");
+    let mut options = ConvertOptions::default();
+    let without = convert(&source, &made, &options, &Device::flex()).expect_err("no windows");
+    assert!(
+        without
+            .to_string()
+            .contains("no tensor says how large the windows"),
+        "{without}"
+    );
+    options.config = Some(hub_folder);
+    let done = convert(&source, &made, &options, &Device::flex()).expect("it is known");
+    assert_eq!(done.keys.dialect, Dialect::Microsoft);
+    assert!(read(&made) == hub);
 }
 
 #[test]

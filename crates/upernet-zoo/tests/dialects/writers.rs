@@ -19,11 +19,17 @@ pub(crate) fn written(hub: &State, prefix: &str, rename: Rename) -> State {
         let Some(key) = key.strip_prefix("backbone.") else {
             continue;
         };
-        if key.contains(".attention.self.key.") || key.contains(".attention.self.value.") {
+        let has_key = hub.contains_key(&format!("backbone.{}", key.replace("value", "key")));
+        if key.contains(".attention.self.key.")
+            || (key.contains(".attention.self.value.") && has_key)
+        {
             continue;
         }
         let (mut shape, mut values) = (shape.clone(), values.clone());
-        if key.contains(".attention.self.query.") {
+        // Swin V2 has no bias of the key, and so none of the fused projection.
+        let biases = key.replace("query", "key");
+        let is_fused = hub.contains_key(&format!("backbone.{biases}"));
+        if key.contains(".attention.self.query.") && is_fused {
             for part in ["key", "value"] {
                 let part = format!("backbone.{}", key.replace("query", part));
                 values.extend(&hub[&part].1);
@@ -38,7 +44,7 @@ pub(crate) fn written(hub: &State, prefix: &str, rename: Rename) -> State {
 }
 
 /// Parts of a key of Swin's blocks, in the names of timm and Microsoft.
-const SWIN: [(&str, &str); 10] = [
+const SWIN: [(&str, &str); 14] = [
     ("encoder.layers.", "layers."),
     (
         "embeddings.patch_embeddings.projection.",
@@ -47,7 +53,14 @@ const SWIN: [(&str, &str); 10] = [
     ("embeddings.norm.", "patch_embed.norm."),
     (".layernorm_before.", ".norm1."),
     (".layernorm_after.", ".norm2."),
-    (".attention.self.query.", ".attn.qkv."),
+    (".attention.self.query.weight", ".attn.qkv.weight"),
+    (".attention.self.query.bias", ".attn.qkv.bias"),
+    (".attention.self.value.bias", ".attn.v_bias"),
+    (".attention.self.logit", ".attn.logit"),
+    (
+        ".attention.self.continuous_position_bias_mlp.",
+        ".attn.cpb_mlp.",
+    ),
     (".attention.output.dense.", ".attn.proj."),
     (".attention.self.relative", ".attn.relative"),
     (".intermediate.dense.", ".mlp.fc1."),
@@ -81,6 +94,40 @@ pub(crate) fn timm_swin(key: &str) -> Option<String> {
     };
     let stage = stage.parse::<usize>().expect("a number") + 1;
     Some(format!("layers.{stage}.downsample.{rest}"))
+}
+
+/// Microsoft's Swin V2: queries and values have biases of their own.
+pub(crate) fn microsoft_v2(key: &str) -> String {
+    microsoft(key).replace(".attn.qkv.bias", ".attn.q_bias")
+}
+
+/// torchvision's `ResNet`.
+pub(crate) fn resnet(key: &str) -> String {
+    let key = replaced(
+        key,
+        &[
+            ("embedder.embedder.convolution.", "conv1."),
+            ("embedder.embedder.normalization.", "bn1."),
+            (".shortcut.convolution.", ".downsample.0."),
+            (".shortcut.normalization.", ".downsample.1."),
+        ],
+    );
+    let Some(rest) = key.strip_prefix("encoder.stages.") else {
+        return key;
+    };
+    let parts: Vec<&str> = rest.split('.').collect();
+    let after = |number: &str| number.parse::<usize>().expect("a number") + 1;
+    match parts.as_slice() {
+        [stage, "layers", block, "layer", layer, kind, parameter] => {
+            let kind = if *kind == "convolution" { "conv" } else { "bn" };
+            let (stage, layer) = (after(stage), after(layer));
+            format!("layer{stage}.{block}.{kind}{layer}.{parameter}")
+        }
+        [stage, "layers", block, others @ ..] => {
+            format!("layer{}.{block}.{}", after(stage), others.join("."))
+        }
+        _ => panic!("{key} is no key of a ResNet"),
+    }
 }
 
 /// Meta's `ConvNeXt`.
