@@ -190,8 +190,8 @@ mod tests {
         weights::Recipe,
     };
 
-    /// Operators that every runtime has for any size. No pooling is among them, and no batch norm.
-    const OPERATORS: [&str; 30] = [
+    /// Operators that every runtime has for any size. No average pooling is among them, and no batch norm.
+    const OPERATORS: [&str; 31] = [
         "Abs",
         "Add",
         "And",
@@ -206,6 +206,7 @@ mod tests {
         "Less",
         "MatMul",
         "Max",
+        "MaxPool",
         "Min",
         "Mul",
         "Pad",
@@ -252,6 +253,9 @@ mod tests {
     #[case::convnext("convnext")]
     #[case::second_convnext("convnextv2")]
     #[case::convnext_of_dinov3("dinov3-convnext")]
+    #[case::resnet("resnet")]
+    #[case::resnet_of_basic_blocks("resnet-basic")]
+    #[case::resnet_with_options("resnet-options")]
     #[case::three_levels("head-three-level")]
     fn graphs_are_whole(
         #[case] name: &str,
@@ -301,7 +305,13 @@ mod tests {
 
     #[test]
     fn every_key_of_the_checkpoint_is_used_but_those_of_training() {
-        for name in ["swin", "convnext", "convnextv2", "dinov3-convnext"] {
+        for name in [
+            "swin",
+            "convnext",
+            "convnextv2",
+            "dinov3-convnext",
+            "resnet",
+        ] {
             let folder = golden(name);
             let graph = lowered(&folder, ImageSize::Fixed([64, 64]));
             let used: BTreeSet<&String> = graph
@@ -371,6 +381,17 @@ mod tests {
         let learned = "36 x 36 pixels: its positions are learned";
         assert!(said("swin-absolute", ImageSize::Fixed([64, 96])).ends_with(learned));
         assert!(said("swin-absolute", ImageSize::Dynamic).ends_with(learned));
+    }
+
+    #[test]
+    fn a_backbone_without_a_lowering_is_refused_by_name() {
+        let folder = golden("swinv2");
+        let error = lower(&folder.config, &folder.checkpoint, ImageSize::Dynamic);
+        assert_eq!(
+            error.map(drop).expect_err("no lowering").to_string(),
+            "backbone \"swinv2\" cannot be written as ONNX; those that can: swin, convnext, convnextv2, \
+             dinov3_convnext, resnet"
+        );
     }
 
     #[test]

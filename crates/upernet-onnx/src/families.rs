@@ -1,6 +1,7 @@
 //! Lowerings of backbones, one file for each family.
 
 mod convnext;
+mod resnet;
 mod swin;
 
 use upernet_hf::config::HfBackboneConfig;
@@ -8,7 +9,13 @@ use upernet_hf::config::HfBackboneConfig;
 use crate::{Error, graph::Graph, layers::Map};
 
 /// The `model_type` of each backbone family that can be written as ONNX.
-pub const LOWERED_BACKBONES: [&str; 4] = ["swin", "convnext", "convnextv2", "dinov3_convnext"];
+pub const LOWERED_BACKBONES: [&str; 5] = [
+    "swin",
+    "convnext",
+    "convnextv2",
+    "dinov3_convnext",
+    "resnet",
+];
 
 /// How a family's config becomes nodes.
 pub(crate) trait Family {
@@ -32,6 +39,7 @@ pub(crate) fn family(config: &HfBackboneConfig) -> Result<&dyn Family, Error> {
     match config {
         HfBackboneConfig::Swin(swin) => Ok(swin),
         HfBackboneConfig::ConvNext(convnext) => Ok(convnext),
+        HfBackboneConfig::ResNet(resnet) => Ok(resnet),
         HfBackboneConfig::ConvNextV2(convnext) => Ok(convnext),
         HfBackboneConfig::Dinov3ConvNext(convnext) => Ok(convnext),
         other => Err(Error::Backbone {

@@ -116,19 +116,26 @@ impl Graph<'_> {
         channels: usize,
         window: Window,
     ) -> Map {
-        let twice = |number: usize| Attribute::Ints(vec![signed(number); 2]);
-        let attributes = vec![
-            ("group", Attribute::Int(signed(window.groups))),
-            ("kernel_shape", twice(window.kernel)),
-            ("pads", Attribute::Ints(vec![signed(window.padding); 4])),
-            ("strides", twice(window.stride)),
-        ];
+        let mut attributes = vec![("group", Attribute::Int(signed(window.groups)))];
+        attributes.extend(placed(window));
         let inputs = [&[&x.value], weights].concat();
         let value = self.node(scope, "Conv", &inputs, attributes);
         let size = x.size.each_ref().map(|size| self.convolved(size, window));
         Map {
             value,
             channels,
+            size,
+        }
+    }
+
+    /// The largest value of each window; beyond the map there is none.
+    pub(crate) fn max_pool(&mut self, scope: &str, x: &Map, window: Window) -> Map {
+        let attributes = placed(window);
+        let value = self.node(scope, "MaxPool", &[&x.value], attributes);
+        let size = x.size.each_ref().map(|size| self.convolved(size, window));
+        Map {
+            value,
+            channels: x.channels,
             size,
         }
     }
@@ -257,6 +264,16 @@ impl Graph<'_> {
             size: size.clone(),
         }
     }
+}
+
+/// Where a window is put, as attributes of a node.
+fn placed(window: Window) -> Vec<(&'static str, Attribute)> {
+    let twice = |number: usize| Attribute::Ints(vec![signed(number); 2]);
+    vec![
+        ("kernel_shape", twice(window.kernel)),
+        ("pads", Attribute::Ints(vec![signed(window.padding); 4])),
+        ("strides", twice(window.stride)),
+    ]
 }
 
 fn filters(x: &Map, channels: usize, window: Window) -> [usize; 4] {
