@@ -4,6 +4,7 @@ mod convert;
 mod data;
 #[cfg(feature = "demo")]
 mod demo;
+mod export;
 #[cfg(feature = "remote")]
 mod lend;
 mod train;
@@ -17,6 +18,7 @@ pub(crate) use convert::ConvertArgs;
 pub(crate) use data::{AbsentName, DataArgs, DataVerb, DatasetArgs, EvalArgs, LookArgs};
 #[cfg(feature = "demo")]
 pub(crate) use demo::DemoArgs;
+pub(crate) use export::{ExportArgs, ExportVerb, OnnxArgs};
 #[cfg(feature = "remote")]
 pub(crate) use lend::LendArgs;
 pub(crate) use train::{ConfigArgs, ConfigVerb, SettingsArgs, TrainArgs};
@@ -82,6 +84,7 @@ pub(crate) enum Verb {
     Config(ConfigArgs),
     Models(ModelsArgs),
     Convert(ConvertArgs),
+    Export(ExportArgs),
     Devices(DevicesArgs),
     #[cfg(feature = "remote")]
     Lend(LendArgs),

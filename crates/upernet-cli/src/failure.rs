@@ -107,6 +107,19 @@ impl From<upernet::device::DeviceError> for Failure {
     }
 }
 
+impl From<upernet_onnx::Error> for Failure {
+    fn from(error: upernet_onnx::Error) -> Self {
+        match error {
+            upernet_onnx::Error::File(error) => error.into(),
+            // The system would take it; protobuf does not.
+            error @ upernet_onnx::Error::TooLarge { .. } => {
+                Self::Failed(format!("{error} (--external-data)"))
+            }
+            error => Self::BadData(error.to_string()),
+        }
+    }
+}
+
 impl From<upernet_train::data::Error> for Failure {
     fn from(error: upernet_train::data::Error) -> Self {
         Self::Training(error.into())

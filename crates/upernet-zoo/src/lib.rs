@@ -3,6 +3,7 @@
 //! - [`load`] turns an opened model folder into a [`Model`], with every key accounted for in a
 //!   [`KeyReport`]; [`save`] writes a folder that `transformers` loads to the same network.
 //! - [`load_prepared`] makes it ready for inference.
+//! - [`HubTensors`] are the weights of a folder by their hub keys, for other builders of networks.
 //! - [`convert`] writes such a folder of other libraries' weights.
 //! - [`start`] gives a model weights to be trained from: a backbone's, or a whole checkpoint's with
 //!   other classes.
@@ -31,6 +32,7 @@ mod published;
 mod report;
 mod save;
 pub mod start;
+mod tensors;
 
 pub use backbone::ZooBackbone;
 pub use build::{BuildOptions, Model, build, build_with, check_input};
@@ -42,4 +44,5 @@ pub use parameters::{HubParameter, hub_parameters};
 pub use published::{Checked, PublishedModel, published};
 pub use report::{Dialect, Dropped, KeyReport, Mismatch};
 pub use save::save;
+pub use tensors::HubTensors;
 pub use upernet_hf as hf;

@@ -59,7 +59,7 @@ pub(crate) fn run(args: &ForwardArgs, console: Console) -> Result<(), Failure> {
 }
 
 /// Refuses before any work is done what would be refused after it.
-fn check_output(output: &Path, force: bool) -> Result<(), Failure> {
+pub(super) fn check_output(output: &Path, force: bool) -> Result<(), Failure> {
     let refuse = |problem: &str| Failure::Failed(format!("{}: {problem}", output.display()));
     match fs::symlink_metadata(output) {
         Ok(found) if !found.is_file() && !found.is_symlink() => {

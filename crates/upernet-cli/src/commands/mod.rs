@@ -10,6 +10,7 @@ mod demo;
 mod devices;
 mod doctor;
 mod eval;
+mod export;
 mod forward;
 #[cfg(feature = "remote")]
 mod lend;
@@ -35,6 +36,7 @@ pub(crate) fn run(verb: Verb, console: Console, started: Instant) -> Result<(), 
         Verb::Config(args) => config::run(&args.verb),
         Verb::Models(args) => models::run(args.verb, console),
         Verb::Convert(args) => convert::run(&args, console),
+        Verb::Export(args) => export::run(&args.verb, console),
         Verb::Devices(args) => devices::run(&args),
         #[cfg(feature = "remote")]
         Verb::Lend(args) => lend::run(&args, console),

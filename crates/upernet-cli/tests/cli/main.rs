@@ -11,6 +11,7 @@ mod bench;
 mod convert;
 mod data;
 mod devices;
+mod export;
 mod forward;
 mod models;
 mod processes;

@@ -4,7 +4,7 @@ use crate::support::run;
 
 #[test]
 fn every_verb_teaches_by_example() {
-    let verbs: [&[&str]; 11] = [
+    let verbs: [&[&str]; 12] = [
         &[],
         &["segment"],
         &["forward"],
@@ -13,6 +13,7 @@ fn every_verb_teaches_by_example() {
         &["models", "info"],
         &["models", "pull"],
         &["convert"],
+        &["export", "onnx"],
         &["devices"],
         &["doctor"],
         &["completions"],
