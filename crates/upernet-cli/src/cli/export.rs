@@ -35,9 +35,13 @@ Examples:
   upernet export onnx --model ./my-model --out street.onnx --size 1024x2048
   upernet export onnx --model ./my-model --out any.onnx --dynamic-size --json | jq .bytes";
 
-/// Write a model as an ONNX file, for ONNX Runtime, OpenVINO, TensorRT and others
+/// Write a model as an ONNX file, for other runtimes
 #[derive(Args, Debug)]
 #[command(after_help = ONNX_AFTER)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches of a command line are independent of each other"
+)]
 pub(crate) struct OnnxArgs {
     /// Model: a folder, a weight file, or an id on the Hugging Face hub
     #[arg(long, short, value_name = "MODEL")]

@@ -82,8 +82,8 @@ fn onnx(args: &OnnxArgs, console: Console) -> Result<(), Failure> {
 }
 
 fn text(written: &Summary) -> String {
-    let names = written.files.iter();
-    names.map(|file| format!("{}\n", file.display())).collect()
+    let names = written.files.iter().map(|file| file.display().to_string());
+    names.collect::<Vec<_>>().join("\n") + "\n"
 }
 
 /// The zoo's tensors as the exporter asks for them.
