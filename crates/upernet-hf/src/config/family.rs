@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::config::stages::StageNames;
+
 /// A backbone family's part of a configuration.
 pub(crate) trait Family {
     /// Hugging Face's name of the family.
@@ -21,6 +23,11 @@ pub(crate) trait Family {
 
     /// Channels of each stage.
     fn stage_channels(&self) -> Vec<usize>;
+
+    /// How its stages are named.
+    fn stage_names(&self) -> StageNames {
+        StageNames::AfterStem
+    }
 
     /// Stages whose maps are returned, from 1, ascending.
     fn out_stages(&self) -> &[usize];

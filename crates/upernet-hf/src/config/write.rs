@@ -103,14 +103,10 @@ impl HfBackboneConfig {
         let mut map = Map::new();
         self.family().write(&mut map);
         let stages = self.stage_channels().len();
-        let stage_name = |stage: &usize| format!("stage{stage}");
-        let names = std::iter::once("stem".to_owned()).chain((1..=stages).map(|s| stage_name(&s)));
-        map.insert("stage_names".into(), names.collect());
-        map.insert(
-            "out_features".into(),
-            self.out_stages().iter().map(stage_name).collect(),
-        );
-        map.insert("out_indices".into(), json!(self.out_stages()));
+        let names = self.family().stage_names();
+        for (name, value) in names.fields(stages, self.out_stages()) {
+            map.insert(name.into(), value);
+        }
         Value::Object(map)
     }
 }
