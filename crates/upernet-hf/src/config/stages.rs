@@ -6,6 +6,7 @@ use crate::{
     config::{
         ConfigError,
         fields::{Fields, wrong_type},
+        limits::MAX_STAGES,
     },
     error::quoted,
 };
@@ -147,7 +148,8 @@ fn read(
     stages: usize,
     stage: impl Fn(&str, &Value) -> Result<usize, ConfigError>,
 ) -> Result<Option<Vec<usize>>, ConfigError> {
-    let Some(list) = fields.list(name, expected, &(1..=stages))? else {
+    // A longer list than there are stages names one twice, or one that is not there: that is said below.
+    let Some(list) = fields.list(name, expected, &(1..=stages.max(MAX_STAGES)))? else {
         return Ok(None);
     };
     let field = fields.path(name);
@@ -222,7 +224,7 @@ mod tests {
             ),
             (
                 json!({"out_features": []}),
-                "field `out_features` is a list of 0, allowed is a length of 1 to 4",
+                "field `out_features` is a list of 0, allowed is a length of 1 to 8",
             ),
             (
                 json!({"out_indices": [-6]}),
