@@ -4,6 +4,7 @@
 //! as one step each instead: a kernel forward, and kernels backward. An [`Operation`] is both; burn
 //! hands it the tensors' memory and keeps it in its graph until the gradients are asked for.
 
+mod attention;
 mod batch_norm;
 mod conv3x3;
 mod cross_entropy;
@@ -15,6 +16,7 @@ mod resize;
 mod response_norm;
 mod upsample_conv3x3;
 
+pub(crate) use attention::attention;
 pub(crate) use batch_norm::batch_norm;
 pub(crate) use conv3x3::conv3x3;
 pub(crate) use cross_entropy::resized_cross_entropy;

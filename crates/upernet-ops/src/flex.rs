@@ -13,7 +13,10 @@ use burn::{
 };
 use burn_flex::{FlexTensor, Layout};
 
-use crate::{kernels::map::MapSize, memory::MapMemory};
+use crate::{
+    kernels::{attention::Tokens, map::MapSize},
+    memory::MapMemory,
+};
 
 /// The environment variable that turns kernels off with the value `off`.
 const SWITCH: &str = "UPERNET_KERNELS";
@@ -217,6 +220,81 @@ impl StridedMap {
     /// Its values, from the first one on.
     pub(crate) fn values(&self) -> &[f32] {
         &self.tensor.storage()[self.tensor.layout().start_offset()..]
+    }
+}
+
+/// A feature map of `f32` whose cells are rows at even distances, `[N, H, W]` of them: a [`Map`], or some
+/// of its channels.
+#[derive(Clone, Debug)]
+pub(crate) struct RowMap {
+    /// `[N, C, H, W]`.
+    tensor: FlexTensor,
+    /// Distance of neighbouring rows, in values.
+    stride: usize,
+}
+
+impl RowMap {
+    /// Whether a tensor, `[N, C, H, W]`, lies so already.
+    pub(crate) fn holds(x: &Tensor<4>) -> bool {
+        x.dtype() == DType::F32 && Self::stride(&primitive(x.clone())).is_some()
+    }
+
+    /// Takes the memory of a tensor, `[N, C, H, W]`, copying it if it lies otherwise.
+    ///
+    /// Gradients end here, and other floats become `f32`.
+    pub(crate) fn from_tensor(x: Tensor<4>) -> Self {
+        Self::from_primitive(primitive(x))
+    }
+
+    /// The same of burn's inner tensor of `f32`.
+    pub(crate) fn from_primitive(tensor: FlexTensor) -> Self {
+        if let Some(stride) = Self::stride(&tensor) {
+            return Self { tensor, stride };
+        }
+        let map = Map::from_primitive(tensor);
+        let stride = map.channels();
+        let tensor = map.into_primitive();
+        Self { tensor, stride }
+    }
+
+    fn stride(tensor: &FlexTensor) -> Option<usize> {
+        let [batch, channels, height, width] = dims(tensor);
+        let strides: Vec<usize> = tensor
+            .layout()
+            .strides()
+            .iter()
+            .map(|&stride| usize::try_from(stride).ok())
+            .collect::<Option<_>>()?;
+        // Of an axis of length 1 the stride says nothing.
+        let axes = [
+            (width, strides[3], 1),
+            (height, strides[2], width),
+            (batch, strides[0], height * width),
+        ];
+        let mut long = axes.into_iter().filter(|&(length, ..)| length > 1);
+        let stride = match long.clone().next() {
+            Some((_, stride, cells)) => stride / cells,
+            None => channels,
+        };
+        let is_even = long.all(|(_, axis, cells)| axis == cells * stride);
+        let is_row = channels == 1 || strides[1] == 1;
+        (is_even && is_row && stride >= channels && channels > 0).then_some(stride)
+    }
+
+    /// `[N, C, H, W]`.
+    pub(crate) fn dims(&self) -> [usize; 4] {
+        dims(&self.tensor)
+    }
+
+    /// Its cells as the kernels of attention see them.
+    pub(crate) fn tokens(&self) -> Tokens<'_> {
+        let [batch, _, height, width] = self.dims();
+        Tokens {
+            values: &self.tensor.storage()[self.tensor.layout().start_offset()..],
+            stride: self.stride,
+            batch,
+            count: height * width,
+        }
     }
 }
 

@@ -11,6 +11,8 @@
 //! pointers where a bounds check in the inner loop would cost more than the arithmetic. Every such
 //! function checks the lengths of its slices first.
 
+pub(crate) mod attention;
+pub(crate) mod attention_backward;
 #[cfg(test)]
 mod backward_tests;
 pub(crate) mod batch_norm;
@@ -37,6 +39,7 @@ pub(crate) mod response_norm;
 pub(crate) mod rows;
 pub(crate) mod scratch;
 pub(crate) mod simd;
+pub(crate) mod softmax;
 pub(crate) mod space_to_depth;
 pub(crate) mod strided_conv;
 pub(crate) mod sum_rows;

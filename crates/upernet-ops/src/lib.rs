@@ -6,7 +6,7 @@
 //!
 //! - On maps: [`conv3x3`], [`upsample_conv3x3`], [`strided_conv`], [`linear`], [`layer_norm`],
 //!   [`response_norm`], [`resize_bilinear`], [`add_resized`], [`adaptive_avg_pools`],
-//!   [`max_pool3x3`], [`space_to_depth`].
+//!   [`max_pool3x3`], [`space_to_depth`], [`attention`].
 //! - Halves of a block: [`convnext_block`], [`window_attention`], [`mlp`], and those of Swin V2,
 //!   [`cosine_window_attention`] and [`post_norm_mlp`].
 //! - On any tensor: [`gelu`]; and what [`Activation`] names.
@@ -20,8 +20,8 @@
 //!
 //! Where gradients are wanted on burn's CPU backend, the costly operations are recorded as one step
 //! each, with kernels forward and backward: both 3 x 3 convolutions, [`linear`], [`gelu`],
-//! [`layer_norm`], [`response_norm`], [`batch_norm`], [`resize_bilinear`], the depthwise convolution
-//! of a [`convnext_block`], and [`resized_cross_entropy`].
+//! [`layer_norm`], [`response_norm`], [`batch_norm`], [`resize_bilinear`], [`attention`] without a bias,
+//! the depthwise convolution of a [`convnext_block`], and [`resized_cross_entropy`].
 //!
 //! Maps are `[N, C, H, W]`. In memory the kernels keep channels last, so a map from one to the next
 //! is not copied.
@@ -33,6 +33,7 @@
 //! - `flex`: kernels for burn's CPU backend.
 
 mod activation;
+mod attention;
 mod batch_norm;
 mod bytes;
 mod conv3x3;
@@ -82,6 +83,7 @@ pub mod window;
 mod window_attention;
 
 pub use activation::Activation;
+pub use attention::attention;
 pub use batch_norm::{BatchNormOutput, batch_norm};
 pub use conv3x3::{PreparedConv3x3, conv3x3};
 pub use convnext_block::{

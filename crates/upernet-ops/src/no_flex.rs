@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-use crate::kernels::map::MapSize;
+use crate::kernels::{attention::Tokens, map::MapSize};
 
 /// Why most of this is never called.
 const NO_KERNELS: &str = "no tensor takes a kernel in a build without the feature `flex`";
@@ -83,6 +83,28 @@ impl StridedMap {
     }
 
     pub(crate) fn values(&self) -> &[f32] {
+        unreachable!("{NO_KERNELS}")
+    }
+}
+
+/// A feature map whose cells are rows at even distances.
+#[derive(Clone, Debug)]
+pub(crate) struct RowMap;
+
+impl RowMap {
+    pub(crate) fn holds(_: &Tensor<4>) -> bool {
+        unreachable!("{NO_KERNELS}")
+    }
+
+    pub(crate) fn from_tensor(_: Tensor<4>) -> Self {
+        unreachable!("{NO_KERNELS}")
+    }
+
+    pub(crate) fn dims(&self) -> [usize; 4] {
+        unreachable!("{NO_KERNELS}")
+    }
+
+    pub(crate) fn tokens(&self) -> Tokens<'_> {
         unreachable!("{NO_KERNELS}")
     }
 }

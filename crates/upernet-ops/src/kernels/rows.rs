@@ -81,6 +81,11 @@ impl<'a> RowsMut<'a> {
         Self::new(values, width, count, width)
     }
 
+    /// The same cells, for as long as this matrix is not used.
+    pub(crate) fn reborrow(&mut self) -> RowsMut<'_> {
+        RowsMut { ..*self }
+    }
+
     /// Number of rows.
     pub(crate) fn count(&self) -> usize {
         self.count

@@ -31,7 +31,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use self::{
     cosine::to_cosines,
-    head::{Heads, PADDING, padded_tokens},
+    head::{Heads, padded_tokens},
     pixels::SharedPixels,
     windows::{Gathered, WindowGrid},
 };
@@ -43,6 +43,7 @@ use super::{
     rows::{Rows, RowsMut},
     scratch::with_scratch,
     simd::{self, Simd, WithSimd, load, store},
+    softmax::PADDING,
 };
 
 /// Most tokens of a group of windows: four windows of 7 x 7, a multiple of the product's row block.

@@ -4,6 +4,7 @@
 //! kernel on flex. Operations without weights take theirs for maps whose channels come last in memory.
 //! With `UPERNET_KERNELS=off` both sides are the same code, and the tests pass trivially.
 
+mod attention;
 mod blocks;
 mod convolutions;
 mod gradients;

@@ -6,13 +6,10 @@ use super::{
     windows::{Gathered, Token, WindowGrid},
 };
 use crate::kernels::{
-    math::exp_f32s,
     rows::{Rows, RowsMut},
     simd::{Simd, load, store},
+    softmax::exponentials,
 };
-
-/// Logit of a key that is not there: its weight is zero beside any other.
-pub(super) const PADDING: f32 = -1e30;
 
 /// Regions that one window may hold.
 const REGIONS: usize = 4;
@@ -330,21 +327,4 @@ impl<const Q: usize> Tile<'_, Q> {
             }
         }
     }
-}
-
-/// Replaces logits by `exp(logit - largest)` and returns the sum; `row` is whole vectors.
-#[inline(always)]
-fn exponentials<S: Simd>(simd: S, row: &mut [f32]) -> f32 {
-    let (vectors, _) = S::as_mut_simd_f32s(row);
-    let mut largest = simd.splat_f32s(f32::MIN);
-    for &vector in vectors.iter() {
-        largest = simd.max_f32s(largest, vector);
-    }
-    let largest = simd.splat_f32s(simd.reduce_max_f32s(largest));
-    let mut sum = simd.splat_f32s(0.0);
-    for vector in vectors {
-        *vector = exp_f32s(simd, simd.sub_f32s(*vector, largest));
-        sum = simd.add_f32s(sum, *vector);
-    }
-    simd.reduce_sum_f32s(sum)
 }
