@@ -15,8 +15,8 @@ use upernet_ops::{
     Precision, PreparedConv3x3, PreparedConvNextBlock, PreparedCosineWindowAttention,
     PreparedLinear, PreparedMlp, PreparedStridedConv, PreparedUpsampleConv3x3,
     PreparedWindowAttention, ResponseNormWeights, WindowAttentionWeights, adaptive_avg_pools,
-    add_resized, conv3x3, convnext_block, cosine_window_attention, linear, max_pool3x3, mlp,
-    strided_conv, upsample_conv3x3, window_attention,
+    add_resized, attention, conv3x3, convnext_block, cosine_window_attention, linear, max_pool3x3,
+    mlp, strided_conv, upsample_conv3x3, window_attention,
 };
 
 /// Channels and side of the maps of a tiny backbone, finest first.
@@ -80,6 +80,7 @@ fn ops(criterion: &mut Criterion) {
     halving(&mut ops);
     blocks(&mut ops);
     maps(&mut ops);
+    transformers(&mut ops);
     ops.group.finish();
 }
 
@@ -241,6 +242,36 @@ fn maps(ops: &mut Ops<'_>) {
     ops.time("adaptive_avg_pools/512x16x16", "op", || {
         adaptive_avg_pools(coarsest.clone(), &[1, 2, 3, 6])
     });
+}
+
+/// Attention of a plain transformer of 768 channels to all 1,025 tokens, and of the first stage of a
+/// pyramid one, 64 channels at 128 x 128, to a map of 16 x 16.
+fn transformers(ops: &mut Ops<'_>) {
+    for (name, num_heads, query, key) in [
+        ("attention-1025", 12, [1, 1, 1025, 768], [1, 1, 1025, 768]),
+        (
+            "attention-16384-to-256",
+            1,
+            [1, 128, 128, 64],
+            [1, 16, 16, 64],
+        ),
+    ] {
+        let map = |shape: [usize; 4]| {
+            let map = Tensor::random(shape, Distribution::Normal(0.0, 1.0), &ops.bench.device);
+            map.permute([0, 3, 1, 2])
+        };
+        let [query, key, value] = [map(query), map(key), map(key)];
+        ops.time(name, "kernel", || {
+            attention(query.clone(), key.clone(), value.clone(), num_heads, None)
+        });
+        // Burn's own memory order, for which no kernel runs.
+        let plain =
+            |map: &Tensor<4>| Tensor::<4>::from_data(map.clone().into_data(), &map.device());
+        let [query, key, value] = [plain(&query), plain(&key), plain(&value)];
+        ops.time(name, "plain", || {
+            attention(query.clone(), key.clone(), value.clone(), num_heads, None)
+        });
+    }
 }
 
 criterion_group!(benches, ops);
