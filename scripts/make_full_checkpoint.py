@@ -4,8 +4,8 @@
     .venv/bin/python scripts/make_full_checkpoint.py upernet-convnext-tiny OUT
 
 NAME is that of a published checkpoint of openmmlab (swin or convnext, tiny to xlarge), or
-upernet-convnextv2-tiny, of which none was published. The folder has its shapes, 150 classes and
-hub-style files, but none of its training.
+upernet-swinv2-tiny or upernet-convnextv2-tiny, of which none was published. The folder has its
+shapes, 150 classes and hub-style files, but none of its training.
 """
 
 import argparse

@@ -250,6 +250,8 @@ mod tests {
     #[case::swin_with_options("swin-options")]
     #[case::swin_on_small_images("swin-small-image")]
     #[case::swin_with_learned_positions("swin-absolute")]
+    #[case::second_swin("swinv2")]
+    #[case::second_swin_with_small_windows("swinv2-clamped")]
     #[case::convnext("convnext")]
     #[case::second_convnext("convnextv2")]
     #[case::convnext_of_dinov3("dinov3-convnext")]
@@ -307,6 +309,7 @@ mod tests {
     fn every_key_of_the_checkpoint_is_used_but_those_of_training() {
         for name in [
             "swin",
+            "swinv2",
             "convnext",
             "convnextv2",
             "dinov3-convnext",
@@ -381,17 +384,6 @@ mod tests {
         let learned = "36 x 36 pixels: its positions are learned";
         assert!(said("swin-absolute", ImageSize::Fixed([64, 96])).ends_with(learned));
         assert!(said("swin-absolute", ImageSize::Dynamic).ends_with(learned));
-    }
-
-    #[test]
-    fn a_backbone_without_a_lowering_is_refused_by_name() {
-        let folder = golden("swinv2");
-        let error = lower(&folder.config, &folder.checkpoint, ImageSize::Dynamic);
-        assert_eq!(
-            error.map(drop).expect_err("no lowering").to_string(),
-            "backbone \"swinv2\" cannot be written as ONNX; those that can: swin, convnext, convnextv2, \
-             dinov3_convnext, resnet"
-        );
     }
 
     #[test]

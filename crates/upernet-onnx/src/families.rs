@@ -3,14 +3,17 @@
 mod convnext;
 mod resnet;
 mod swin;
+mod swinv2;
+mod windowed;
 
 use upernet_hf::config::HfBackboneConfig;
 
 use crate::{Error, graph::Graph, layers::Map};
 
 /// The `model_type` of each backbone family that can be written as ONNX.
-pub const LOWERED_BACKBONES: [&str; 5] = [
+pub const LOWERED_BACKBONES: [&str; 6] = [
     "swin",
+    "swinv2",
     "convnext",
     "convnextv2",
     "dinov3_convnext",
@@ -38,6 +41,7 @@ pub(crate) trait Family {
 pub(crate) fn family(config: &HfBackboneConfig) -> Result<&dyn Family, Error> {
     match config {
         HfBackboneConfig::Swin(swin) => Ok(swin),
+        HfBackboneConfig::SwinV2(swin) => Ok(swin),
         HfBackboneConfig::ConvNext(convnext) => Ok(convnext),
         HfBackboneConfig::ResNet(resnet) => Ok(resnet),
         HfBackboneConfig::ConvNextV2(convnext) => Ok(convnext),
@@ -45,5 +49,28 @@ pub(crate) fn family(config: &HfBackboneConfig) -> Result<&dyn Family, Error> {
         other => Err(Error::Backbone {
             model_type: other.model_type(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use upernet_hf::config::{HfBackboneConfig, SUPPORTED_BACKBONES};
+
+    use super::{LOWERED_BACKBONES, family};
+
+    #[test]
+    fn a_backbone_has_a_lowering_or_is_refused_by_name() {
+        for model_type in SUPPORTED_BACKBONES {
+            let text = format!("{{\"model_type\": \"{model_type}\"}}");
+            let config = HfBackboneConfig::from_json(text.as_bytes()).expect("all defaults");
+            let refusal = family(&config).err().map(|error| error.to_string());
+            let expected = (!LOWERED_BACKBONES.contains(&model_type)).then(|| {
+                format!(
+                    "backbone \"{model_type}\" cannot be written as ONNX; those that can: {}",
+                    LOWERED_BACKBONES.join(", ")
+                )
+            });
+            assert_eq!(refusal, expected);
+        }
     }
 }

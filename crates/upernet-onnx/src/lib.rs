@@ -35,6 +35,7 @@ mod graph;
 mod head;
 mod layers;
 mod pool;
+mod positions;
 mod proto;
 mod weights;
 mod write;

@@ -2,7 +2,11 @@
 
 use upernet_hf::weights::Checkpoint;
 
-use crate::fusion::Order;
+pub(crate) use crate::positions::POSITION_PERCEPTRON;
+use crate::{
+    fusion::Order,
+    positions::{continuous_table, relative_positions},
+};
 
 /// Tensors by their keys on the hub.
 pub trait Weights {
@@ -31,6 +35,9 @@ impl Weights for Checkpoint {
 /// The keys of a batch normalisation below its path, in the order that [`Recipe`] takes them.
 pub(crate) const BATCH_NORM: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
 
+/// Logarithm of the largest factor of a cosine in Swin V2: 100.
+const LARGEST_FACTOR: f64 = 2.0 * std::f64::consts::LN_10;
+
 /// What an initialiser is made of, given the tensors it names.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Recipe {
@@ -52,6 +59,14 @@ pub(crate) enum Recipe {
     /// Swin's table `[(2 window - 1)^2, heads]`, looked up for each pair of tokens of a window:
     /// `[heads, window^2, window^2]`.
     RelativePositions { window: usize },
+    /// Swin V2's perceptron (its layers' weight and bias, weight) asked for each pair of tokens of a
+    /// window: `[heads, window^2, window^2]`. 0 stands for a pretrained window of the same size.
+    ContinuousPositions {
+        window: usize,
+        pretrained_window: usize,
+    },
+    /// What Swin V2 multiplies cosines by, given the logarithms.
+    CosineFactors,
 }
 
 /// Some input channels of a 3 x 3 convolution.
@@ -95,6 +110,20 @@ impl Recipe {
                 })
                 .collect(),
             (Self::RelativePositions { window }, [table]) => relative_positions(table, *window),
+            (
+                Self::ContinuousPositions {
+                    window,
+                    pretrained_window,
+                },
+                [expand, bias, project],
+            ) => {
+                let table = continuous_table([expand, bias, project], *window, *pretrained_window);
+                relative_positions(&table, *window)
+            }
+            (Self::CosineFactors, [logarithms]) => {
+                let factor = |logarithm: &f32| f64::from(*logarithm).min(LARGEST_FACTOR).exp();
+                logarithms.iter().map(factor).map(rounded).collect()
+            }
             (recipe, tensors) => unreachable!("{recipe:?} of {} tensors", tensors.len()),
         }
     }
@@ -146,24 +175,6 @@ fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
         out.extend((0..rows).map(|row| values[row * columns + column]));
     }
     out
-}
-
-/// Upstream: `SwinRelativePositionBias`.
-fn relative_positions(table: &[f32], window: usize) -> Vec<f32> {
-    let span = 2 * window - 1;
-    let heads = table.len() / (span * span);
-    let tokens = window * window;
-    let mut bias = Vec::with_capacity(heads * tokens * tokens);
-    for head in 0..heads {
-        for query in 0..tokens {
-            for key in 0..tokens {
-                let row = query / window + window - 1 - key / window;
-                let column = query % window + window - 1 - key % window;
-                bias.push(table[(row * span + column) * heads + head]);
-            }
-        }
-    }
-    bias
 }
 
 #[cfg(test)]
@@ -234,20 +245,10 @@ mod tests {
     }
 
     #[test]
-    fn positions_depend_on_the_difference_alone() {
-        // A window of 2 has 9 differences; one head whose entry is the difference's number.
-        let table = (0_u8..9).map(f32::from).collect();
-        let bias = Recipe::RelativePositions { window: 2 }.make(vec![table]);
-        // Query 0 is at (0, 0): keys at differences (0, 0), (0, -1), (-1, 0), (-1, -1).
-        assert_eq!(bias[..4], [4.0, 3.0, 1.0, 0.0]);
-        // Query 3 is at (1, 1).
-        assert_eq!(bias[12..], [8.0, 7.0, 5.0, 4.0]);
-    }
-
-    #[test]
-    fn heads_come_first() {
-        let table = (0_u8..18).map(f32::from).collect(); // [9, 2]
-        let bias = Recipe::RelativePositions { window: 2 }.make(vec![table]);
-        assert_eq!((bias[0], bias[16]), (8.0, 9.0));
+    fn factors_of_cosines_end_at_100() {
+        let factors = Recipe::CosineFactors.make(vec![vec![0.0, 10.0_f32.ln(), 4.7]]);
+        for (found, expected) in factors.into_iter().zip([1.0, 10.0, 100.0]) {
+            assert!((found - expected).abs() < 1e-4, "{found}, not {expected}");
+        }
     }
 }

@@ -101,12 +101,6 @@ fn what_cannot_be_exported_is_refused_and_leaves_nothing() {
     refuse(&golden("convnext"), &["--size", "31x64"], 4, small);
     let learned = "36 x 36 pixels: its positions are learned";
     refuse(&golden("swin-absolute"), &["--dynamic-size"], 4, learned);
-    refuse(
-        &golden("swinv2"),
-        &[],
-        4,
-        "\"swinv2\" cannot be written as ONNX",
-    );
     refuse(&place.arg("nothing"), &[], 3, "nothing");
     let broken = place.model("tiny", |config| config["hidden_size"] = json!(7));
     refuse(&broken, &[], 4, "weights do not fit config.json");

@@ -1,0 +1,122 @@
+//! What the two generations of Swin share: patches as tokens, windows, heads, perceptrons, merging.
+
+mod heads;
+mod windows;
+
+pub(super) use heads::{Heads, KEYS, LayerBias, QUERIES};
+pub(super) use windows::{Cut, Windows};
+use windows::{Layout, padded};
+
+use crate::{
+    Error,
+    graph::{Graph, Size, Value},
+    layers::{Map, Window},
+};
+
+/// Epsilon of every norm outside a block, fixed upstream.
+pub(super) const LAYER_NORM_EPS: f64 = 1e-5;
+
+/// Where the embeddings' layers are.
+pub(super) const EMBEDDINGS: &str = "backbone.embeddings";
+
+/// A map with channels last, `[N, height, width, channels]`.
+#[derive(Clone, Debug)]
+pub(super) struct Tokens {
+    pub(super) value: Value,
+    pub(super) channels: usize,
+    pub(super) size: [Size; 2],
+}
+
+impl Tokens {
+    /// The map as a backbone returns it.
+    pub(super) fn channels_first(&self, graph: &mut Graph<'_>, scope: &str) -> Map {
+        Map {
+            value: graph.channels_first(scope, &self.value),
+            channels: self.channels,
+            size: self.size.clone(),
+        }
+    }
+}
+
+/// Patches as tokens, normed. Images are filled up with zeros to whole patches.
+pub(super) fn embeddings(
+    graph: &mut Graph<'_>,
+    pixel_values: &Map,
+    [patch, channels]: [usize; 2],
+) -> Result<Tokens, Error> {
+    let size = pixel_values
+        .size
+        .clone()
+        .map(|size| graph.next_multiple(&size, patch));
+    let padded = Map {
+        value: padded(
+            graph,
+            EMBEDDINGS,
+            &pixel_values.value,
+            Layout::ChannelsFirst,
+            [&pixel_values.size, &size],
+        ),
+        channels: pixel_values.channels,
+        size,
+    };
+    let layer = format!("{EMBEDDINGS}.patch_embeddings.projection");
+    let x = graph.conv(&layer, &padded, channels, Window::patches(patch))?;
+    let value = graph.channels_last(EMBEDDINGS, &x.value);
+    let norm = format!("{EMBEDDINGS}.norm");
+    let value = graph.layer_norm(&norm, &value, channels, LAYER_NORM_EPS)?;
+    Ok(Tokens {
+        value,
+        channels,
+        size: x.size,
+    })
+}
+
+/// The two linear layers of a block, with GELU between them.
+pub(super) fn perceptron(
+    graph: &mut Graph<'_>,
+    path: &str,
+    x: &Value,
+    (channels, ratio): (usize, f64),
+) -> Result<Value, Error> {
+    let hidden = hidden_channels(channels, ratio);
+    let expand = format!("{path}.intermediate.dense");
+    let y = graph.linear(&expand, x, [channels, hidden])?;
+    let y = graph.gelu(path, &y);
+    graph.linear(&format!("{path}.output.dense"), &y, [hidden, channels])
+}
+
+/// What patch merging reads: 2 x 2 tokens beside each other, columns outermost, as one of four times the
+/// channels. Maps are filled up with zeros to even sizes.
+pub(super) fn neighbours(graph: &mut Graph<'_>, path: &str, x: &Tokens) -> Tokens {
+    let channels = x.channels;
+    let even = x.size.clone().map(|size| graph.next_multiple(&size, 2));
+    let value = padded(
+        graph,
+        path,
+        &x.value,
+        Layout::ChannelsLast,
+        [&x.size, &even],
+    );
+    let size = even.map(|size| graph.divided(&size, 2));
+    let [height, width] = size.clone();
+    let two = || Size::Fixed(2);
+    let split = [height.clone(), two(), width.clone(), two(), channels.into()];
+    let value = graph.reshape(path, &value, &split);
+    // [N, H, row, W, column, C] -> [N, H, W, column, row, C]
+    let value = graph.transpose(path, &value, &[0, 1, 3, 4, 2, 5]);
+    let channels = 4 * channels;
+    Tokens {
+        value: graph.reshape(path, &value, &[height, width, channels.into()]),
+        channels,
+        size,
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "upstream truncates too: int(mlp_ratio * channels)"
+)]
+fn hidden_channels(channels: usize, ratio: f64) -> usize {
+    (ratio * channels as f64) as usize
+}
