@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     config::ConfigError,
-    weights::{IndexError, PyTorchError, SafetensorsError, TensorError},
+    weights::{BurnpackError, IndexError, PyTorchError, SafetensorsError, TensorError},
 };
 
 /// Everything that reading or writing a model folder can fail with.
@@ -67,6 +67,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: PyTorchError,
     },
+    /// A burnpack is malformed, or cannot be read by this program.
+    #[error("{}: {problem}", path.display())]
+    Burnpack {
+        /// The weight file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: BurnpackError,
+    },
     /// The index of a sharded checkpoint is malformed, or disagrees with its shards.
     #[error("{}: {problem}", path.display())]
     Index {
@@ -112,6 +120,7 @@ impl Error {
             Self::Config { problem, .. } => problem.kind(),
             Self::Safetensors { problem, .. } => problem.kind(),
             Self::PyTorch { problem, .. } => problem.kind(),
+            Self::Burnpack { problem, .. } => problem.kind(),
             Self::Index { problem, .. } => problem.kind(),
             Self::Tensor { problem, .. } => problem.kind(),
         }

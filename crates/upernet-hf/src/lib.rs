@@ -8,12 +8,13 @@
 //! - [`BackboneFolder`] opens the backbone of one, such as an ImageNet classifier's.
 //! - [`config::HfConfig`] is `config.json`, checked; it can be written back.
 //! - [`processor::HfProcessorConfig`] is `preprocessor_config.json`.
-//! - [`weights::Checkpoint`] is `model.safetensors`, `pytorch_model.bin`, or a sharded one of them;
-//!   [`weights::write_safetensors`] writes.
+//! - [`weights::Checkpoint`] is `model.safetensors`, `pytorch_model.bin`, a sharded one of them, or
+//!   `model.bpk`; [`weights::write_safetensors`] writes, with the values as [`weights::StoredAs`] says.
 //! - [`OutputFile`] is how any file of ours is written: whole or not at all.
 //!
 //! # Feature flags
 //!
+//! - `burnpack`: weights in burn's own file format.
 //! - `hub`: downloads from the Hugging Face hub into the cache that Python shares.
 
 mod backbone_folder;

@@ -5,22 +5,30 @@ use std::{
     path::{Path, PathBuf},
 };
 
+#[cfg(feature = "burnpack")]
+use crate::weights::BurnpackFile;
 use crate::{
     config::json_file,
     error::Error,
-    weights::{IndexError, PyTorchFile, SafetensorsFile, TensorError, TensorInfo, index},
+    weights::{
+        IndexError, PyTorchFile, SafetensorsFile, TensorError, TensorInfo, index,
+        int8::{NUMBERS, SCALES, is_pair, restored},
+    },
 };
 
 /// What a folder's weights may be called, the preferred name first.
-const FILE_NAMES: [&str; 4] = [
+const FILE_NAMES: [&str; 5] = [
     "model.safetensors",
     "model.safetensors.index.json",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
+    "model.bpk",
 ];
 
 /// The first bytes of every zip file, and so of every weight file of `PyTorch` 1.6 or later.
 const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
+/// The first bytes of every burnpack.
+const BURNPACK_MAGIC: &[u8] = b"NRUB";
 
 /// All tensors of a model, over one or more weight files.
 ///
@@ -38,19 +46,31 @@ pub struct Checkpoint {
 struct Shard {
     path: PathBuf,
     file: WeightFile,
+    /// Tensors of eight bits, which are two in the file.
+    int8: BTreeMap<String, Int8>,
+}
+
+/// Where a tensor of eight bits lies.
+#[derive(Debug)]
+struct Int8 {
+    info: TensorInfo,
+    numbers: String,
+    scales: String,
 }
 
 #[derive(Debug)]
 enum WeightFile {
     Safetensors(SafetensorsFile),
     PyTorch(PyTorchFile),
+    #[cfg(feature = "burnpack")]
+    Burnpack(BurnpackFile),
 }
 
 impl Checkpoint {
     /// Opens the weights of a folder, or the weight or index file at `path`.
     ///
     /// In a folder the first of `model.safetensors`, `model.safetensors.index.json`,
-    /// `pytorch_model.bin` and `pytorch_model.bin.index.json` is taken; [`files`](Self::files) says
+    /// `pytorch_model.bin`, `pytorch_model.bin.index.json` and `model.bpk` is taken; [`files`](Self::files) says
     /// which. Every header is read and checked, no tensor is.
     ///
     /// # Errors
@@ -85,10 +105,7 @@ impl Checkpoint {
             path: path.clone(),
             problem,
         })?;
-        let shard = Shard {
-            path: path.clone(),
-            file: WeightFile::Safetensors(file),
-        };
+        let shard = Shard::new(&path, WeightFile::Safetensors(file));
         let places = shard.names().map(|name| (name.to_owned(), 0)).collect();
         Ok(Self {
             files: vec![path],
@@ -125,6 +142,19 @@ impl Checkpoint {
         }
     }
 
+    /// Returns whether the weights are a burnpack, whose tensors are named after modules and lie as modules
+    /// hold them.
+    #[must_use]
+    pub fn is_burnpack(&self) -> bool {
+        #[cfg(feature = "burnpack")]
+        return self
+            .shards
+            .iter()
+            .any(|shard| matches!(shard.file, WeightFile::Burnpack(_)));
+        #[cfg(not(feature = "burnpack"))]
+        false
+    }
+
     /// Returns the number of tensors.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -143,7 +173,7 @@ impl Checkpoint {
         self.shards[*self.places.get(name)?].info(name)
     }
 
-    /// Reads a floating-point tensor of any width, in row-major order.
+    /// Reads a floating-point tensor of any width, or one of eight bits with its scales, in row-major order.
     ///
     /// # Errors
     ///
@@ -151,10 +181,7 @@ impl Checkpoint {
     /// floating-point numbers.
     pub fn read_f32(&self, name: &str) -> Result<Vec<f32>, Error> {
         let shard = self.shard(name)?;
-        shard.wrap(match &shard.file {
-            WeightFile::Safetensors(file) => file.read_f32(name),
-            WeightFile::PyTorch(file) => file.read_f32(name),
-        })
+        shard.wrap(shard.read_f32(name))
     }
 
     /// Reads an integer or truth-value tensor of any width, in row-major order.
@@ -165,10 +192,7 @@ impl Checkpoint {
     /// or holds one that does not fit.
     pub fn read_i64(&self, name: &str) -> Result<Vec<i64>, Error> {
         let shard = self.shard(name)?;
-        shard.wrap(match &shard.file {
-            WeightFile::Safetensors(file) => file.read_i64(name),
-            WeightFile::PyTorch(file) => file.read_i64(name),
-        })
+        shard.wrap(shard.file.read_i64(name))
     }
 
     /// Gives the memory of everything read so far back to the operating system.
@@ -177,10 +201,7 @@ impl Checkpoint {
     /// come from the file anew.
     pub fn release_pages(&self) {
         for shard in &self.shards {
-            match &shard.file {
-                WeightFile::Safetensors(file) => file.release_pages(),
-                WeightFile::PyTorch(file) => file.release_pages(),
-            }
+            shard.file.release_pages();
         }
     }
 
@@ -234,29 +255,61 @@ impl Checkpoint {
 
 impl Shard {
     fn open(path: &Path) -> Result<Self, Error> {
-        let file = if is_pytorch(path)? {
-            WeightFile::PyTorch(PyTorchFile::open(path)?)
-        } else {
-            WeightFile::Safetensors(SafetensorsFile::open(path)?)
-        };
-        Ok(Self {
+        Ok(Self::new(path, WeightFile::open(path)?))
+    }
+
+    fn new(path: &Path, file: WeightFile) -> Self {
+        let mut int8 = BTreeMap::new();
+        for numbers in file.names() {
+            let Some(name) = numbers.strip_suffix(NUMBERS) else {
+                continue;
+            };
+            let scales = format!("{name}{SCALES}");
+            let infos = file.info(numbers).zip(file.info(&scales));
+            if let Some((info, of_scales)) = infos
+                && is_pair(info, of_scales)
+                && file.info(name).is_none()
+            {
+                let tensor = Int8 {
+                    info: info.clone(),
+                    numbers: numbers.to_owned(),
+                    scales,
+                };
+                int8.insert(name.to_owned(), tensor);
+            }
+        }
+        Self {
             path: path.into(),
             file,
-        })
+            int8,
+        }
     }
 
     fn info(&self, name: &str) -> Option<&TensorInfo> {
-        match &self.file {
-            WeightFile::Safetensors(file) => file.info(name),
-            WeightFile::PyTorch(file) => file.info(name),
+        match self.int8.get(name) {
+            Some(tensor) => Some(&tensor.info),
+            None => self.file.info(name),
         }
     }
 
-    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
-        match &self.file {
-            WeightFile::Safetensors(file) => Box::new(file.tensors().map(|(name, _)| name)),
-            WeightFile::PyTorch(file) => Box::new(file.tensors().map(|(name, _)| name)),
-        }
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let is_part = |name: &str| {
+            let whole = name
+                .strip_suffix(NUMBERS)
+                .or_else(|| name.strip_suffix(SCALES));
+            whole.is_some_and(|whole| self.int8.contains_key(whole))
+        };
+        let whole = self.file.names().filter(move |name| !is_part(name));
+        whole.chain(self.int8.keys().map(String::as_str))
+    }
+
+    fn read_f32(&self, name: &str) -> Result<Vec<f32>, TensorError> {
+        let Some(tensor) = self.int8.get(name) else {
+            return self.file.read_f32(name);
+        };
+        let numbers = self.file.read_i64(&tensor.numbers)?;
+        let scales = self.file.read_f32(&tensor.scales)?;
+        Ok(restored(&numbers, &scales))
     }
 
     fn wrap<T>(&self, result: Result<T, TensorError>) -> Result<T, Error> {
@@ -264,6 +317,82 @@ impl Shard {
             path: self.path.clone(),
             problem,
         })
+    }
+}
+
+impl WeightFile {
+    /// Decides how to read a file by its first bytes, and by its name if they do not tell.
+    fn open(path: &Path) -> Result<Self, Error> {
+        let magic = first_bytes(path)?;
+        let extension = path
+            .extension()
+            .map(|extension| extension.to_string_lossy().to_lowercase());
+        match extension.as_deref() {
+            _ if magic == BURNPACK_MAGIC => Self::open_burnpack(path),
+            _ if magic == ZIP_MAGIC => Ok(Self::PyTorch(PyTorchFile::open(path)?)),
+            Some("bin" | "pt" | "pth") => Ok(Self::PyTorch(PyTorchFile::open(path)?)),
+            Some("bpk") => Self::open_burnpack(path),
+            _ => Ok(Self::Safetensors(SafetensorsFile::open(path)?)),
+        }
+    }
+
+    #[cfg(feature = "burnpack")]
+    fn open_burnpack(path: &Path) -> Result<Self, Error> {
+        Ok(Self::Burnpack(BurnpackFile::open(path)?))
+    }
+
+    #[cfg(not(feature = "burnpack"))]
+    fn open_burnpack(path: &Path) -> Result<Self, Error> {
+        Err(Error::Burnpack {
+            path: path.into(),
+            problem: crate::weights::BurnpackError::NotBuilt,
+        })
+    }
+
+    fn info(&self, name: &str) -> Option<&TensorInfo> {
+        match self {
+            Self::Safetensors(file) => file.info(name),
+            Self::PyTorch(file) => file.info(name),
+            #[cfg(feature = "burnpack")]
+            Self::Burnpack(file) => file.info(name),
+        }
+    }
+
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        match self {
+            Self::Safetensors(file) => Box::new(file.tensors().map(|(name, _)| name)),
+            Self::PyTorch(file) => Box::new(file.tensors().map(|(name, _)| name)),
+            #[cfg(feature = "burnpack")]
+            Self::Burnpack(file) => Box::new(file.tensors().map(|(name, _)| name)),
+        }
+    }
+
+    fn read_f32(&self, name: &str) -> Result<Vec<f32>, TensorError> {
+        match self {
+            Self::Safetensors(file) => file.read_f32(name),
+            Self::PyTorch(file) => file.read_f32(name),
+            #[cfg(feature = "burnpack")]
+            Self::Burnpack(file) => file.read_f32(name),
+        }
+    }
+
+    fn read_i64(&self, name: &str) -> Result<Vec<i64>, TensorError> {
+        match self {
+            Self::Safetensors(file) => file.read_i64(name),
+            Self::PyTorch(file) => file.read_i64(name),
+            #[cfg(feature = "burnpack")]
+            Self::Burnpack(file) => file.read_i64(name),
+        }
+    }
+
+    fn release_pages(&self) {
+        match self {
+            Self::Safetensors(file) => file.release_pages(),
+            Self::PyTorch(file) => file.release_pages(),
+            // It reads a tensor at a time and keeps none.
+            #[cfg(feature = "burnpack")]
+            Self::Burnpack(_) => {}
+        }
     }
 }
 
@@ -285,18 +414,14 @@ fn find(path: &Path) -> Result<PathBuf, Error> {
     })
 }
 
-/// Decides how to read a file by its first bytes, and by its name if they do not tell.
-fn is_pytorch(path: &Path) -> Result<bool, Error> {
+fn first_bytes(path: &Path) -> Result<Vec<u8>, Error> {
     use std::io::Read as _;
 
     let (file, _) = json_file::open_regular(path)?;
     let mut magic = Vec::new();
     let start = file.take(ZIP_MAGIC.len() as u64).read_to_end(&mut magic);
     start.map_err(|cause| Error::reading(path, cause))?;
-    let extension = path
-        .extension()
-        .map(|extension| extension.to_string_lossy().to_lowercase());
-    Ok(magic == ZIP_MAGIC || matches!(extension.as_deref(), Some("bin" | "pt" | "pth")))
+    Ok(magic)
 }
 
 /// Says of a file that is not there where its name came from.

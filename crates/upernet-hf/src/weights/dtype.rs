@@ -152,6 +152,22 @@ pub enum TensorError {
         /// The tensor.
         name: String,
     },
+    /// A value is outside of what a type can hold.
+    #[error("tensor {} has values that {dtype} cannot hold; store it as bf16 or f32", Quoted(.name))]
+    OutOfRange {
+        /// The tensor.
+        name: String,
+        /// The type.
+        dtype: Dtype,
+    },
+    /// The file could not be read any more, or not as its header says.
+    #[error("tensor {} cannot be read: {message}", Quoted(.name))]
+    Unreadable {
+        /// The tensor.
+        name: String,
+        /// What the reader said.
+        message: String,
+    },
     /// A shape has more bytes than can be addressed.
     #[error("a tensor of shape {shape:?} does not fit in memory")]
     TooLarge {

@@ -1,20 +1,29 @@
-//! Weight files: safetensors and `PyTorch`'s, whole or in shards, read as hostile and written whole.
+//! Weight files: safetensors, `PyTorch`'s and burn's, whole or in shards, read as hostile and written whole.
 //!
 //! [`Checkpoint::open`] takes what a model folder holds. Nothing here runs code from a file, trusts
 //! a length before comparing it with the file's, or holds more than the file (mapped, not read) and
 //! the tensor that was asked for. NaN and infinity are values like any other.
 
 mod backing;
+#[cfg(feature = "burnpack")]
+mod burnpack;
+mod burnpack_problem;
 mod checkpoint;
 mod decode;
 mod dtype;
+mod encode;
 mod index;
+mod int8;
 mod pytorch;
 mod safetensors;
 mod write;
 
+#[cfg(feature = "burnpack")]
+pub use burnpack::BurnpackFile;
+pub use burnpack_problem::BurnpackError;
 pub use checkpoint::Checkpoint;
 pub use dtype::{Dtype, TensorError, TensorInfo};
+pub use encode::StoredAs;
 pub use index::IndexError;
 pub use pytorch::{PickleError, PyTorchError, PyTorchFile};
 pub use safetensors::{SafetensorsError, SafetensorsFile};
