@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use convert::ConvertArgs;
+pub(crate) use convert::{ConvertArgs, Dtype, Format};
 pub(crate) use data::{AbsentName, DataArgs, DataVerb, DatasetArgs, EvalArgs, LookArgs};
 #[cfg(feature = "demo")]
 pub(crate) use demo::DemoArgs;

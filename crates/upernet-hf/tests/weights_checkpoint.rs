@@ -138,7 +138,8 @@ fn a_folder_without_weights_says_what_it_looked_for() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let expected = format!(
         "{}: not found; looked in that folder for model.safetensors, \
-         model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json",
+         model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json, \
+         model.bpk",
         folder.path().join("model.safetensors").display()
     );
     assert_eq!(error.to_string(), expected);

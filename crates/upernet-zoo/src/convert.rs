@@ -1,13 +1,21 @@
 //! From any library's weights to a folder that Hugging Face loads.
 
+mod burnpack;
 mod config;
 mod report;
 mod write;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use burn::tensor::Device;
-use upernet_hf::{Overwrite, config::HfConfig, weights::Checkpoint};
+use upernet_hf::{
+    Overwrite,
+    config::HfConfig,
+    weights::{Checkpoint, StoredAs},
+};
 
 pub use report::{Absent, ConfigOrigin, Conversion, Converted};
 
@@ -27,23 +35,41 @@ use config::Settings;
 pub struct ConvertOptions {
     /// A `config.json`, or a folder with one, instead of what is beside the weights or told by them.
     pub config: Option<PathBuf>,
+    /// How the weights are kept.
+    pub stored: StoredAs,
+    /// Which kind of weight file is written.
+    pub format: WeightFormat,
     /// What to do with files that are there already.
     pub overwrite: Overwrite,
+}
+
+/// The kinds of weight files that are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WeightFormat {
+    /// `model.safetensors` in the hub's names, for Python and everyone else.
+    #[default]
+    Safetensors,
+    /// `model.bpk` in the paths and the layout of our modules, which burn's `Module::load_file` takes.
+    Burnpack,
 }
 
 impl Default for ConvertOptions {
     fn default() -> Self {
         Self {
             config: None,
+            stored: StoredAs::F32,
+            format: WeightFormat::Safetensors,
             overwrite: Overwrite::Refuse,
         }
     }
 }
 
 /// Writes the weights of `source`, a weight file or a folder with one, as a folder in Hugging Face's
-/// layout.
+/// layout; a folder in that layout may be the source as well, to have its weights in another width.
 ///
 /// - A whole UPerNet becomes `config.json`, `preprocessor_config.json` and `model.safetensors`.
+/// - With [`WeightFormat::Burnpack`] the weights are `model.bpk` instead; of a whole network alone.
 /// - A backbone becomes `config.json`, with the maps of all stages, and `model.safetensors`: a folder for
 ///   [`start::from_backbone`](crate::start::from_backbone), or for `SwinBackbone.from_pretrained`.
 ///
@@ -54,7 +80,8 @@ impl Default for ConvertOptions {
 /// # Errors
 ///
 /// Returns an error that names the file if the weights are of a network that is not built, do not fit
-/// the configuration, or do not tell one; or if a file is there already and may not be replaced.
+/// the configuration, or do not tell one; if a weight does not fit [`ConvertOptions::stored`]; or if a file is
+/// there already and may not be replaced.
 ///
 /// # Example
 ///
@@ -78,7 +105,11 @@ pub fn convert(
 ) -> Result<Conversion, Error> {
     let checkpoint = Checkpoint::open(source)?;
     let is_whole = has_heads(checkpoint.tensors().map(|(name, _)| name));
-    let (made, names) = if is_whole {
+    let (made, names) = if checkpoint.is_burnpack() {
+        // What its names are is known once the network is.
+        let names = HubNames::of_modules(&checkpoint, &[]);
+        (Converted::UperNet, names)
+    } else if is_whole {
         (Converted::UperNet, HubNames::of_network(&checkpoint)?)
     } else {
         (Converted::Backbone, HubNames::of_backbone(&checkpoint)?)
@@ -91,6 +122,11 @@ pub fn convert(
     if made == Converted::Backbone {
         parameters.retain(|parameter| is_backbone(parameter.key()));
     }
+    let names = if checkpoint.is_burnpack() {
+        HubNames::of_modules(&checkpoint, &parameters)
+    } else {
+        names
+    };
     let (present, absent) = sorted(parameters, &names, made);
     let matched = MatchUp::new(&checkpoint, &settings.network, &present, names)?;
     if !matched.report.is_complete() {
@@ -100,26 +136,24 @@ pub fn convert(
             Converted::Backbone => Error::BackboneWeights { path, report },
         });
     }
+    let keys = matched.report.clone();
     let tensors = write::Tensors {
         made,
-        present: &present,
-        absent: &absent,
+        absent: absent.iter().map(Absent::of).collect(),
+        parameters: [present, absent].concat(),
+        values: Arc::new(write::Values {
+            checkpoint,
+            matched,
+        }),
     };
-    let files = write::folder(
-        destination,
-        &settings,
-        &tensors,
-        |parameter| matched.hub_values(&checkpoint, parameter),
-        options.overwrite,
-    )?;
-    let absent = absent.iter().map(Absent::of);
+    let files = write::folder(destination, &settings, &tensors, options)?;
     Ok(Conversion {
         made,
         config: settings.network,
         config_origin: settings.origin,
         assumed: settings.assumed,
-        absent: absent.collect(),
-        keys: matched.report,
+        absent: tensors.absent,
+        keys,
         files,
     })
 }

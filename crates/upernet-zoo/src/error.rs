@@ -85,6 +85,12 @@ pub enum Error {
         /// What became of every key of the backbone.
         report: Box<KeyReport>,
     },
+    /// The weights cannot be written in the way that was asked for.
+    #[error("cannot be written so: {reason}")]
+    NotWritten {
+        /// Why not.
+        reason: &'static str,
+    },
     /// Values could not be brought from the device.
     #[error("cannot read {key:?} from the device: {message}")]
     Device {

@@ -36,7 +36,9 @@ mod tensors;
 
 pub use backbone::ZooBackbone;
 pub use build::{BuildOptions, Model, build, build_with, check_input};
-pub use convert::{Absent, ConfigOrigin, Conversion, ConvertOptions, Converted, convert};
+pub use convert::{
+    Absent, ConfigOrigin, Conversion, ConvertOptions, Converted, WeightFormat, convert,
+};
 pub use cost::{Cost, cost};
 pub use error::Error;
 pub use load::{key_report, load, load_prepared, load_with};

@@ -50,7 +50,7 @@ pub fn load_with(
 ) -> Result<(Model, KeyReport), Error> {
     let model = build_with(&folder.config, options, device)?;
     let stored = hub_parameters(&model, &folder.config);
-    let names = HubNames::of_network(&folder.checkpoint)?;
+    let names = HubNames::of_network_with(&folder.checkpoint, &stored)?;
     let match_up = MatchUp::new(&folder.checkpoint, &folder.config, &stored, names)?;
     if !match_up.report.is_complete() {
         return Err(Error::Weights {
@@ -111,6 +111,6 @@ pub fn load_prepared(
 pub fn key_report(folder: &ModelFolder, device: &Device) -> Result<KeyReport, Error> {
     let model = build_with(&folder.config, &BuildOptions::default(), device)?;
     let stored = hub_parameters(&model, &folder.config);
-    let names = HubNames::of_network(&folder.checkpoint)?;
+    let names = HubNames::of_network_with(&folder.checkpoint, &stored)?;
     Ok(MatchUp::new(&folder.checkpoint, &folder.config, &stored, names)?.report)
 }

@@ -8,7 +8,7 @@ use crate::{
     Error, KeyReport, Mismatch, Model,
     dialects::Verb,
     families::family,
-    names::{HubNames, Source},
+    names::{HubNames, Layout, Source},
     parameters::{Form, HubParameter, replace_values},
 };
 
@@ -61,7 +61,7 @@ impl MatchUp {
             if !applied.contains(stored.key.as_str()) {
                 return Ok::<_, Error>(None);
             }
-            let values = stored.to_module_layout(self.hub_values(checkpoint, stored)?);
+            let values = self.module_values(checkpoint, stored)?;
             unreleased += values.len();
             if unreleased >= RELEASE_EVERY {
                 checkpoint.release_pages();
@@ -74,6 +74,11 @@ impl MatchUp {
         Ok(model)
     }
 
+    /// Whether a tensor of the checkpoint is the parameter.
+    pub(crate) fn has(&self, parameter: &HubParameter) -> bool {
+        self.names.contains_key(&parameter.key)
+    }
+
     /// The values of a parameter that was applied, in the layout of the hub's files.
     pub(crate) fn hub_values(
         &self,
@@ -81,24 +86,41 @@ impl MatchUp {
         stored: &HubParameter,
     ) -> Result<Vec<f32>, upernet_hf::Error> {
         let source = &self.names[&stored.key];
-        match stored.form {
-            Form::Same | Form::Transposed => source.read(checkpoint),
-            Form::Count => {
+        match (source.layout, stored.form) {
+            (Layout::Module, _) => Ok(stored.to_hub_layout(source.read(checkpoint)?)),
+            (Layout::Hub, Form::Same | Form::Transposed) => source.read(checkpoint),
+            (Layout::Hub, Form::Count) => {
                 let counts = checkpoint.read_i64(&source.name)?;
                 Ok(counts.iter().map(|&count| count as f32).collect())
             }
         }
     }
 
+    /// The same in the layout of the modules.
+    pub(crate) fn module_values(
+        &self,
+        checkpoint: &Checkpoint,
+        stored: &HubParameter,
+    ) -> Result<Vec<f32>, upernet_hf::Error> {
+        let source = &self.names[&stored.key];
+        match source.layout {
+            Layout::Module => source.read(checkpoint),
+            Layout::Hub => Ok(stored.to_module_layout(self.hub_values(checkpoint, stored)?)),
+        }
+    }
+
     fn match_parameter(&mut self, checkpoint: &Checkpoint, parameter: &HubParameter) {
         let key = parameter.key.clone();
         let source = self.names.get(&key);
-        let Some((source, shape)) =
+        let Some((source, mut shape)) =
             source.and_then(|source| Some((source, source.shape(checkpoint)?)))
         else {
             self.report.missing.push(key);
             return;
         };
+        if source.layout == Layout::Module && parameter.form == Form::Transposed {
+            shape.reverse();
+        }
         if !fits(&shape, parameter) {
             self.report.mismatched.push(Mismatch {
                 key,

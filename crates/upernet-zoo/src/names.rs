@@ -7,7 +7,8 @@ use upernet_hf::weights::Checkpoint;
 use crate::{
     Dialect, Dropped, Error,
     dialects::{self, Change, Place, Recognised},
-    keys::{backbone_dialect, backbone_key, dialect, to_hub},
+    keys::{backbone_dialect, backbone_key, dialect, is_backbone, to_hub},
+    parameters::HubParameter,
 };
 
 /// Why a tensor outside of the backbone is left out where the backbone alone is wanted.
@@ -20,10 +21,21 @@ pub(crate) struct Source {
     pub(crate) name: String,
     /// What becomes of its values.
     pub(crate) change: Change,
+    /// How they lie.
+    pub(crate) layout: Layout,
+}
+
+/// How the values of a tensor lie in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// As files of the hub have them.
+    Hub,
+    /// As our modules hold them.
+    Module,
 }
 
 impl Source {
-    /// The shape of the hub's tensor; `None` if the file has none of that name.
+    /// The shape of the tensor as it is wanted; `None` if the file has none of that name.
     pub(crate) fn shape(&self, checkpoint: &Checkpoint) -> Option<Vec<usize>> {
         let info = checkpoint.info(&self.name)?;
         Some(self.change.shape(info.shape()))
@@ -50,7 +62,38 @@ pub(crate) struct HubNames {
 }
 
 impl HubNames {
-    /// Those of a whole UPerNet.
+    /// Those of a whole UPerNet, whose parameters are known.
+    pub(crate) fn of_network_with(
+        checkpoint: &Checkpoint,
+        parameters: &[HubParameter],
+    ) -> Result<Self, Error> {
+        if checkpoint.is_burnpack() {
+            Ok(Self::of_modules(checkpoint, parameters))
+        } else {
+            Self::of_network(checkpoint)
+        }
+    }
+
+    /// Those of a burnpack: the paths of the parameters.
+    pub(crate) fn of_modules(checkpoint: &Checkpoint, parameters: &[HubParameter]) -> Self {
+        let mut names = Self::new(Dialect::Burn);
+        let paths: BTreeMap<&str, &str> = parameters
+            .iter()
+            .map(|parameter| (parameter.path.as_str(), parameter.key.as_str()))
+            .collect();
+        for path in keys(checkpoint) {
+            let key = paths.get(path).copied().unwrap_or(path);
+            let source = Source {
+                name: path.to_owned(),
+                change: Change::Same,
+                layout: Layout::Module,
+            };
+            names.names.insert(key.to_owned(), source);
+        }
+        names
+    }
+
+    /// Those of a whole UPerNet in the names of a library.
     pub(crate) fn of_network(checkpoint: &Checkpoint) -> Result<Self, Error> {
         let keys = keys(checkpoint);
         let Some(found) = recognised(checkpoint, &keys)? else {
@@ -72,6 +115,26 @@ impl HubNames {
                 None => names.put(key, found.place(key).unwrap_or(Place::Unknown)),
             }
         }
+        Ok(names)
+    }
+
+    /// Those of a backbone in a network whose parameters are known; the rest of it is left out.
+    pub(crate) fn of_backbone_with(
+        checkpoint: &Checkpoint,
+        parameters: &[HubParameter],
+    ) -> Result<Self, Error> {
+        if !checkpoint.is_burnpack() {
+            return Self::of_backbone(checkpoint);
+        }
+        let mut names = Self::of_modules(checkpoint, parameters);
+        let others = names.names.extract_if(.., |key, _| !is_backbone(key));
+        let others: Vec<Dropped> = others
+            .map(|(key, _)| Dropped {
+                key,
+                reason: NOT_THE_BACKBONES,
+            })
+            .collect();
+        names.dropped = others;
         Ok(names)
     }
 
@@ -139,7 +202,15 @@ impl HubNames {
             hub
         };
         let name = name.to_owned();
-        self.names.insert(hub, Source { name, change });
+        let layout = Layout::Hub;
+        self.names.insert(
+            hub,
+            Source {
+                name,
+                change,
+                layout,
+            },
+        );
     }
 }
 

@@ -16,6 +16,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubParameter {
     pub(crate) key: String,
+    /// Its path in the module, as burn's own files have it.
+    pub(crate) path: String,
     pub(crate) shape: Vec<usize>,
     pub(crate) form: Form,
 }
@@ -31,6 +33,15 @@ impl HubParameter {
     #[must_use]
     pub fn shape(&self) -> &[usize] {
         &self.shape
+    }
+
+    /// Its shape in the module.
+    pub(crate) fn module_shape(&self) -> Vec<usize> {
+        match self.form {
+            Form::Same => self.shape.clone(),
+            Form::Transposed => self.shape.iter().rev().copied().collect(),
+            Form::Count => vec![1],
+        }
     }
 
     /// Brings values, or gradients, from the module's layout to the file's.
@@ -126,6 +137,7 @@ impl Walk {
         }
         HubParameter {
             key: self.key(&names.join(".")),
+            path: self.path.join("."),
             shape,
             form,
         }

@@ -23,6 +23,8 @@ pub enum Dialect {
     Microsoft,
     /// As Meta published `ConvNeXt`.
     Meta,
+    /// As burn writes a module: by the paths of its parameters.
+    Burn,
 }
 
 impl Dialect {
@@ -37,6 +39,7 @@ impl Dialect {
             Self::Torchvision => "torchvision",
             Self::Microsoft => "microsoft",
             Self::Meta => "meta",
+            Self::Burn => "burn",
         }
     }
 

@@ -49,7 +49,7 @@ impl<'a> HubTensors<'a> {
         let checkpoint = &folder.checkpoint;
         let model = build_with(&folder.config, &BuildOptions::default(), device)?;
         let wanted = hub_parameters(&model, &folder.config);
-        let names = HubNames::of_network(checkpoint)?;
+        let names = HubNames::of_network_with(checkpoint, &wanted)?;
         let match_up = MatchUp::new(checkpoint, &folder.config, &wanted, names)?;
         if !match_up.report.is_complete() {
             return Err(Error::Weights {

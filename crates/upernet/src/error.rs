@@ -94,6 +94,7 @@ impl Error {
             Self::Device(_) => ErrorKind::DeviceUnavailable,
             Self::Image(error) => of_image(error),
             Self::Model(upernet_zoo::Error::File(error)) => of_file(error),
+            Self::Model(upernet_zoo::Error::NotWritten { .. }) => ErrorKind::Usage,
             Self::Model(_) | Self::Processor { .. } | Self::LogitsTooLarge { .. } => {
                 ErrorKind::BadData
             }

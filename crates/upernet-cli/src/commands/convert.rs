@@ -5,12 +5,17 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 use serde::Serialize;
 use serde_json::{Value, json};
 use upernet::{
-    hf::Overwrite,
-    zoo::{ConfigOrigin, Conversion, ConvertOptions, Converted, convert},
+    hf::{Overwrite, weights::StoredAs},
+    zoo::{ConfigOrigin, Conversion, ConvertOptions, Converted, WeightFormat, convert},
 };
 
 use super::models::any_device;
-use crate::{cli::ConvertArgs, console::Console, failure::Failure, output::Stdout};
+use crate::{
+    cli::{ConvertArgs, Dtype, Format},
+    console::Console,
+    failure::Failure,
+    output::Stdout,
+};
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -19,6 +24,7 @@ struct Document<'a> {
     /// `upernet` or `backbone`.
     made: &'static str,
     dialect: &'static str,
+    dtype: &'static str,
     backbone: &'static str,
     num_labels: Option<usize>,
     /// Path of a config.json, or null if the shapes of the tensors tell it.
@@ -41,19 +47,33 @@ struct Keys<'a> {
 pub(super) fn run(args: &ConvertArgs, console: Console) -> Result<(), Failure> {
     let mut options = ConvertOptions::default();
     options.config.clone_from(&args.config);
+    options.stored = match args.dtype {
+        Dtype::F32 => StoredAs::F32,
+        Dtype::F16 => StoredAs::F16,
+        Dtype::Bf16 => StoredAs::Bf16,
+        Dtype::Int8 => StoredAs::Int8,
+    };
+    options.format = match args.format {
+        Format::Safetensors => WeightFormat::Safetensors,
+        Format::Burnpack => WeightFormat::Burnpack,
+    };
     if args.force {
         options.overwrite = Overwrite::Replace;
     }
     let done = convert(&args.source, &args.destination, &options, &any_device()?)?;
     let mut stdout = Stdout::default();
     if args.json {
-        stdout.print_json(&document(args, &done))
+        stdout.print_json(&document(args, &options, &done))
     } else {
         stdout.print(&text(args, &done, console.is_verbose()))
     }
 }
 
-fn document<'a>(args: &'a ConvertArgs, done: &'a Conversion) -> Document<'a> {
+fn document<'a>(
+    args: &'a ConvertArgs,
+    options: &ConvertOptions,
+    done: &'a Conversion,
+) -> Document<'a> {
     let dropped = done.keys.dropped.iter();
     let missing = done.absent.iter();
     Document {
@@ -64,6 +84,7 @@ fn document<'a>(args: &'a ConvertArgs, done: &'a Conversion) -> Document<'a> {
             _ => "upernet",
         },
         dialect: done.keys.dialect.name(),
+        dtype: options.stored.name(),
         backbone: done.config.backbone.model_type(),
         num_labels: (done.made == Converted::UperNet).then(|| done.config.num_labels()),
         config: match &done.config_origin {

@@ -117,3 +117,58 @@ fn what_cannot_be_converted_ends_with_the_code_of_its_reason() {
         .refused(4, "weights do not fit config.json");
     assert!(!place.path("made").exists(), "something was written");
 }
+
+#[test]
+fn weights_of_another_width_or_format_are_the_same_network() {
+    let place = Place::new();
+    let source = text(&testdata("tiny"));
+    let photo = text(&testdata("tiny/photo.jpg"));
+    let segment = |model: &str, out: &str| {
+        let out = place.arg(out);
+        run(["segment", "--model", model, "--out", &out, &photo, "--json"])
+            .succeeded()
+            .json()
+    };
+    let shares = |document: &serde_json::Value| {
+        let classes = document["images"][0]["classes"].as_array().unwrap().clone();
+        classes
+            .into_iter()
+            .map(|class| (class["name"].clone(), class["fraction"].as_f64().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    let expected = segment(&source, "expected");
+    let size = |folder: &str, file: &str| {
+        let path = place.path(folder).join(file);
+        fs::metadata(path).unwrap().len()
+    };
+    let mut sizes = Vec::new();
+    for (options, file) in [
+        (["--dtype", "f32"], "model.safetensors"),
+        (["--dtype", "f16"], "model.safetensors"),
+        (["--dtype", "bf16"], "model.safetensors"),
+        (["--dtype", "int8"], "model.safetensors"),
+        (["--format", "burnpack"], "model.bpk"),
+    ] {
+        let made = place.arg(options[1]);
+        run(["convert", &source, &made].iter().chain(&options)).succeeded();
+        assert!(names(&place.path(options[1])).contains(&file.to_owned()));
+        sizes.push(size(options[1], file));
+        let found = segment(&made, &format!("{}-out", options[1]));
+        assert_eq!(shares(&found).len(), shares(&expected).len(), "{options:?}");
+        for (found, expected) in shares(&found).iter().zip(shares(&expected)) {
+            assert_eq!(found.0, expected.0, "{options:?}");
+            assert!(
+                (found.1 - expected.1).abs() < 0.05,
+                "{options:?}: {found:?}"
+            );
+        }
+    }
+    assert!(
+        2 * sizes[3] < sizes[1] + sizes[3] && sizes[1] < sizes[0],
+        "{sizes:?}"
+    );
+    let made = place.arg("int8-pack");
+    let both = ["--dtype", "int8", "--format", "burnpack"];
+    run(["convert", &source, &made].iter().chain(&both))
+        .refused(2, "weights of 8 bits are kept in safetensors alone");
+}

@@ -3,31 +3,47 @@
 //! Tensors have the paths of their modules for names, and lie as the modules hold them.
 //! The format's own crate reads it; here is what bounds it and puts its errors into one line.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{collections::BTreeMap, ops::Range, path::Path};
 
-use burn_pack::{DType, Reader};
+use burn_pack::{
+    DType, HEADER_SIZE, Header, MAX_CBOR_RECURSION_DEPTH, Reader, aligned_data_section_start,
+};
+use serde::Deserialize;
 
 use crate::{
-    config::json_file::open_regular,
     error::Error,
-    weights::{BurnpackError, Dtype, TensorError, TensorInfo, decode},
+    weights::{BurnpackError, Dtype, TensorError, TensorInfo, backing::Backing, decode},
 };
 
 /// A burnpack whose header has been checked against its length.
+#[derive(Debug)]
 pub struct BurnpackFile {
-    reader: Reader,
-    tensors: BTreeMap<String, TensorInfo>,
+    backing: Backing,
+    tensors: BTreeMap<String, Placed>,
 }
 
-impl fmt::Debug for BurnpackFile {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut file = formatter.debug_struct("BurnpackFile");
-        file.field("tensors", &self.tensors).finish_non_exhaustive()
-    }
+/// A tensor and where its bytes lie in the file.
+#[derive(Debug)]
+struct Placed {
+    info: TensorInfo,
+    bytes: Range<usize>,
+}
+
+/// The header's part that says where tensors lie, which burn's reader keeps to itself.
+#[derive(Deserialize)]
+struct Metadata {
+    tensors: BTreeMap<String, Descriptor>,
+}
+
+#[derive(Deserialize)]
+struct Descriptor {
+    dtype: DType,
+    shape: Vec<u64>,
+    data_offsets: (u64, u64),
 }
 
 impl BurnpackFile {
-    /// Opens a file and checks its header; no tensor is read yet.
+    /// Maps a file and checks its header; no tensor is read yet.
     ///
     /// The file must not be changed by others as long as this lives.
     ///
@@ -36,35 +52,29 @@ impl BurnpackFile {
     /// Returns an error that names the file, and the tensor if one is to blame, if it cannot be read, is
     /// cut short, or holds what is no number.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        // A pipe would be read for ever.
-        open_regular(path)?;
-        let wrap = |problem| Error::Burnpack {
+        let backing = Backing::open(path)?;
+        let tensors = placed(&backing, path).map_err(|problem| Error::Burnpack {
             path: path.into(),
             problem,
-        };
-        let reader = Reader::from_file_exact(path).map_err(|error| wrap(malformed(&error)))?;
-        // The same once more: the descriptions come with the tensors, the values with the reader.
-        let described = Reader::from_file_exact(path).and_then(Reader::into_tensors);
-        let described = described.map_err(|error| wrap(malformed(&error)))?;
-        let mut tensors = BTreeMap::new();
-        for tensor in described {
-            let info = describe(&tensor.name, tensor.dtype, tensor.shape.to_vec()).map_err(wrap)?;
-            tensors.insert(tensor.name, info);
-        }
-        Ok(Self { reader, tensors })
+        })?;
+        Ok(Self { backing, tensors })
+    }
+
+    pub(crate) fn release_pages(&self) {
+        self.backing.release_pages();
     }
 
     /// Returns the tensors in order of their names.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
         self.tensors
             .iter()
-            .map(|(name, info)| (name.as_str(), info))
+            .map(|(name, placed)| (name.as_str(), &placed.info))
     }
 
     /// Returns the type and shape of a tensor, if it is there.
     #[must_use]
     pub fn info(&self, name: &str) -> Option<&TensorInfo> {
-        self.tensors.get(name)
+        self.tensors.get(name).map(|placed| &placed.info)
     }
 
     /// Reads a floating-point tensor of any width.
@@ -75,7 +85,7 @@ impl BurnpackFile {
     /// cannot be read.
     pub fn read_f32(&self, name: &str) -> Result<Vec<f32>, TensorError> {
         let (dtype, bytes) = self.stored(name)?;
-        decode::to_f32(name, dtype, &bytes)
+        decode::to_f32(name, dtype, bytes)
     }
 
     /// Reads an integer or truth-value tensor of any width.
@@ -85,28 +95,61 @@ impl BurnpackFile {
     /// As [`read_f32`](Self::read_f32), if it holds no integers.
     pub fn read_i64(&self, name: &str) -> Result<Vec<i64>, TensorError> {
         let (dtype, bytes) = self.stored(name)?;
-        decode::to_i64(name, dtype, &bytes)
+        decode::to_i64(name, dtype, bytes)
     }
 
-    fn stored(&self, name: &str) -> Result<(Dtype, Vec<u8>), TensorError> {
-        let info = self.tensors.get(name);
-        let info = info.ok_or_else(|| TensorError::NotFound { name: name.into() })?;
-        let bytes = self.reader.tensor_data(name);
-        let bytes = bytes.map_err(|error| TensorError::Unreadable {
-            name: name.into(),
-            message: error.to_string(),
-        })?;
-        Ok((info.dtype(), bytes))
+    fn stored(&self, name: &str) -> Result<(Dtype, &[u8]), TensorError> {
+        let placed = self.tensors.get(name);
+        let placed = placed.ok_or_else(|| TensorError::NotFound { name: name.into() })?;
+        Ok((placed.info.dtype(), &self.backing[placed.bytes.clone()]))
     }
 }
 
-fn malformed(error: &burn_pack::Error) -> BurnpackError {
+/// Finds the tensors of a file, which burn's own reader judges first.
+fn placed(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, Placed>, BurnpackError> {
+    let header = bytes
+        .get(..HEADER_SIZE)
+        .ok_or(burn_pack::Error::InvalidHeader);
+    let header = header.and_then(Header::from_bytes).map_err(malformed)?;
+    // The reader takes memory for as much as the header claims.
+    let metadata = bytes[HEADER_SIZE..]
+        .get(..header.metadata_size as usize)
+        .ok_or_else(|| malformed("its header is longer than the file"))?;
+    Reader::from_file_exact(path).map_err(malformed)?;
+    let metadata: Metadata =
+        ciborium::de::from_reader_with_recursion_limit(metadata, MAX_CBOR_RECURSION_DEPTH)
+            .map_err(malformed)?;
+    let data = aligned_data_section_start(header.metadata_size as usize);
+    let entries = metadata.tensors.into_iter();
+    let placed = entries.map(|(name, descriptor)| {
+        let info = describe(&name, descriptor.dtype, &descriptor.shape)?;
+        let (start, end) = descriptor.data_offsets;
+        let place = |offset: u64| usize::try_from(offset).ok()?.checked_add(data);
+        let range = place(start).zip(place(end)).map(|(start, end)| start..end);
+        let fits = |range: &Range<usize>| {
+            bytes.get(range.clone()).map(<[u8]>::len) == Some(info.byte_len())
+        };
+        match range.filter(fits) {
+            Some(bytes) => Ok((name, Placed { info, bytes })),
+            None => Err(malformed(format!(
+                "tensor {name:?} is not where its header says"
+            ))),
+        }
+    });
+    placed.collect()
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "what errors are turned into others with"
+)]
+fn malformed(error: impl ToString) -> BurnpackError {
     BurnpackError::Malformed {
         message: error.to_string(),
     }
 }
 
-fn describe(name: &str, dtype: DType, shape: Vec<usize>) -> Result<TensorInfo, BurnpackError> {
+fn describe(name: &str, dtype: DType, shape: &[u64]) -> Result<TensorInfo, BurnpackError> {
     let dtype = match dtype {
         DType::F64 => Dtype::F64,
         DType::F32 => Dtype::F32,
@@ -127,8 +170,12 @@ fn describe(name: &str, dtype: DType, shape: Vec<usize>) -> Result<TensorInfo, B
             });
         }
     };
-    TensorInfo::new(dtype, shape.clone()).map_err(|_| BurnpackError::ShapeTooLarge {
+    let sides = shape.iter().map(|&side| usize::try_from(side).ok());
+    let info = sides
+        .collect::<Option<Vec<_>>>()
+        .and_then(|sides| TensorInfo::new(dtype, sides).ok());
+    info.ok_or_else(|| BurnpackError::ShapeTooLarge {
         name: name.into(),
-        shape,
+        shape: shape.to_vec(),
     })
 }

@@ -29,7 +29,7 @@ pub enum BurnpackError {
         /// The tensor.
         name: String,
         /// Its shape.
-        shape: Vec<usize>,
+        shape: Vec<u64>,
     },
     /// This build of the program does not read such files.
     #[error("is a burnpack, which this build does not read; build it with the feature `burnpack`")]

@@ -260,7 +260,9 @@ impl Shard {
 
     fn new(path: &Path, file: WeightFile) -> Self {
         let mut int8 = BTreeMap::new();
-        for numbers in file.names() {
+        // Nobody else writes such pairs.
+        let is_ours = matches!(file, WeightFile::Safetensors(_));
+        for numbers in file.names().filter(|_| is_ours) {
             let Some(name) = numbers.strip_suffix(NUMBERS) else {
                 continue;
             };
@@ -307,9 +309,8 @@ impl Shard {
         let Some(tensor) = self.int8.get(name) else {
             return self.file.read_f32(name);
         };
-        let numbers = self.file.read_i64(&tensor.numbers)?;
         let scales = self.file.read_f32(&tensor.scales)?;
-        Ok(restored(&numbers, &scales))
+        Ok(restored(self.file.bytes(&tensor.numbers), &scales))
     }
 
     fn wrap<T>(&self, result: Result<T, TensorError>) -> Result<T, Error> {
@@ -376,6 +377,16 @@ impl WeightFile {
         }
     }
 
+    /// The bytes of a tensor that is there, if they lie so in the file.
+    fn bytes(&self, name: &str) -> &[u8] {
+        match self {
+            Self::Safetensors(file) => file.bytes(name).unwrap_or_default(),
+            Self::PyTorch(_) => &[],
+            #[cfg(feature = "burnpack")]
+            Self::Burnpack(_) => &[],
+        }
+    }
+
     fn read_i64(&self, name: &str) -> Result<Vec<i64>, TensorError> {
         match self {
             Self::Safetensors(file) => file.read_i64(name),
@@ -389,9 +400,8 @@ impl WeightFile {
         match self {
             Self::Safetensors(file) => file.release_pages(),
             Self::PyTorch(file) => file.release_pages(),
-            // It reads a tensor at a time and keeps none.
             #[cfg(feature = "burnpack")]
-            Self::Burnpack(_) => {}
+            Self::Burnpack(file) => file.release_pages(),
         }
     }
 }

@@ -160,14 +160,6 @@ pub enum TensorError {
         /// The type.
         dtype: Dtype,
     },
-    /// The file could not be read any more, or not as its header says.
-    #[error("tensor {} cannot be read: {message}", Quoted(.name))]
-    Unreadable {
-        /// The tensor.
-        name: String,
-        /// What the reader said.
-        message: String,
-    },
     /// A shape has more bytes than can be addressed.
     #[error("a tensor of shape {shape:?} does not fit in memory")]
     TooLarge {

@@ -44,16 +44,6 @@ impl StoredAs {
         row.map_or("", |(name, _)| name)
     }
 
-    /// Returns its name in a `config.json`, which says in what width Python computes.
-    #[must_use]
-    pub fn torch_name(self) -> &'static str {
-        match self {
-            Self::F16 => "float16",
-            Self::Bf16 => "bfloat16",
-            Self::F32 | Self::Int8 => "float32",
-        }
-    }
-
     /// Returns the tensors of a file that keep the floating-point tensor `name`, which has `shape`.
     ///
     /// # Errors
@@ -133,10 +123,7 @@ impl StoredAs {
                 }
                 let (numbers, scales) = int8::rounded(values, shape[0]);
                 Ok(BTreeMap::from([
-                    (
-                        format!("{name}{NUMBERS}"),
-                        numbers.into_iter().flat_map(i8::to_le_bytes).collect(),
-                    ),
+                    (format!("{name}{NUMBERS}"), numbers),
                     (
                         format!("{name}{SCALES}"),
                         little_endian(&scales, f32::to_le_bytes),

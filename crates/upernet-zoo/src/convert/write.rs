@@ -4,28 +4,53 @@ use std::{
     borrow::Cow,
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use upernet_hf::{
     Error as FileError, Overwrite,
-    weights::{TensorError, TensorInfo, write_safetensors},
+    weights::{Checkpoint, StoredAs, TensorError, TensorInfo, write_safetensors},
 };
 
-use super::{Converted, config::Settings};
+use super::{Absent, ConvertOptions, Converted, WeightFormat, burnpack, config::Settings};
 use crate::{
     Error,
-    parameters::HubParameter,
+    match_up::MatchUp,
+    parameters::{Form, HubParameter},
     save::{bytes, info},
 };
 
 /// The tensors of a folder.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Tensors<'a> {
+#[derive(Debug)]
+pub(super) struct Tensors {
     pub(super) made: Converted,
-    /// Those that the source has.
-    pub(super) present: &'a [HubParameter],
-    /// Those that begin at a known value.
-    pub(super) absent: &'a [HubParameter],
+    pub(super) parameters: Vec<HubParameter>,
+    /// Those of the parameters that the source lacks.
+    pub(super) absent: Vec<Absent>,
+    pub(super) values: Arc<Values>,
+}
+
+/// Where the values come from.
+#[derive(Debug)]
+pub(super) struct Values {
+    pub(super) checkpoint: Checkpoint,
+    pub(super) matched: MatchUp,
+}
+
+impl Values {
+    /// Those of a parameter, in the layout of the hub's files.
+    pub(super) fn of(&self, parameter: &HubParameter) -> Result<Vec<f32>, FileError> {
+        if self.matched.has(parameter) {
+            return self.matched.hub_values(&self.checkpoint, parameter);
+        }
+        // What a parameter is before it is trained: a norm's weight is 1, everything else 0.
+        let value = if parameter.key().ends_with(".weight") {
+            1.0
+        } else {
+            0.0
+        };
+        Ok(vec![value; parameter.shape().iter().product()])
+    }
 }
 
 /// Writes the folder, the weights last, and returns the files.
@@ -34,23 +59,24 @@ pub(super) struct Tensors<'a> {
 pub(super) fn folder(
     folder: &Path,
     settings: &Settings,
-    tensors: &Tensors<'_>,
-    values_of: impl Fn(&HubParameter) -> Result<Vec<f32>, FileError>,
-    overwrite: Overwrite,
+    tensors: &Tensors,
+    options: &ConvertOptions,
 ) -> Result<Vec<PathBuf>, Error> {
+    let overwrite = options.overwrite;
+    let weights = match options.format {
+        WeightFormat::Safetensors => "model.safetensors",
+        WeightFormat::Burnpack => "model.bpk",
+    };
     let names: &[&str] = match tensors.made {
-        Converted::UperNet => &[
-            "config.json",
-            "preprocessor_config.json",
-            "model.safetensors",
-        ],
-        Converted::Backbone => &["config.json", "model.safetensors"],
+        Converted::UperNet => &["config.json", "preprocessor_config.json", weights],
+        Converted::Backbone => &["config.json", weights],
     };
     let files: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).collect();
     let in_the_way = files.iter().find(|file| file.symlink_metadata().is_ok());
     if let (Overwrite::Refuse, Some(path)) = (overwrite, in_the_way) {
         return Err(FileError::Exists { path: path.clone() }.into());
     }
+    burnpack::check(tensors.made, options)?;
     std::fs::create_dir_all(folder).map_err(|cause| FileError::Io {
         path: folder.to_owned(),
         action: "make the folder",
@@ -63,16 +89,24 @@ pub(super) fn folder(
         }
         Converted::Backbone => settings.network.backbone.write(&files[0], overwrite)?,
     }
-    weights(&files[names.len() - 1], tensors, values_of, overwrite)?;
+    let path = &files[names.len() - 1];
+    match options.format {
+        WeightFormat::Safetensors => safetensors(path, tensors, options.stored, overwrite)?,
+        WeightFormat::Burnpack => burnpack::write(path, tensors, options.stored, overwrite)?,
+    }
     Ok(files)
 }
 
-fn weights(
+fn safetensors(
     path: &Path,
-    tensors: &Tensors<'_>,
-    values_of: impl Fn(&HubParameter) -> Result<Vec<f32>, FileError>,
+    tensors: &Tensors,
+    stored: StoredAs,
     overwrite: Overwrite,
 ) -> Result<(), Error> {
+    let wrap = |problem: TensorError| FileError::Tensor {
+        path: path.to_owned(),
+        problem,
+    };
     // Hugging Face has no prefix before the keys of a backbone on its own.
     let key_of = |parameter: &HubParameter| {
         let key = parameter.key();
@@ -82,36 +116,28 @@ fn weights(
         alone.unwrap_or(key).to_owned()
     };
     let mut infos: BTreeMap<String, TensorInfo> = BTreeMap::new();
-    let mut places: BTreeMap<String, (&HubParameter, bool)> = BTreeMap::new();
-    for (parameters, is_present) in [(tensors.present, true), (tensors.absent, false)] {
-        for parameter in parameters {
-            let info = info(parameter).map_err(|problem: TensorError| FileError::Tensor {
-                path: path.to_owned(),
-                problem,
-            })?;
-            infos.insert(key_of(parameter), info);
-            places.insert(key_of(parameter), (parameter, is_present));
+    let mut places: BTreeMap<String, &HubParameter> = BTreeMap::new();
+    for parameter in &tensors.parameters {
+        let key = key_of(parameter);
+        let parts = match parameter.form {
+            Form::Count => info(parameter).map(|info| vec![(key, info)]),
+            _ => stored.tensors(&key, parameter.shape()),
+        };
+        for (name, info) in parts.map_err(wrap)? {
+            places.insert(name.clone(), parameter);
+            infos.insert(name, info);
         }
     }
     let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
-    write_safetensors(path, &infos, &metadata, overwrite, |key| {
-        let (parameter, is_present) = places[key];
-        let values = if is_present {
-            values_of(parameter)?
-        } else {
-            beginning(parameter)
-        };
-        Ok(Cow::Owned(bytes(values, parameter)))
+    write_safetensors(path, &infos, &metadata, overwrite, |name| {
+        let parameter = places[name];
+        let values = tensors.values.of(parameter)?;
+        if parameter.form == Form::Count {
+            return Ok(Cow::Owned(bytes(values, parameter)));
+        }
+        let parts = stored.bytes(&key_of(parameter), parameter.shape(), &values);
+        let own = parts.map_err(wrap)?.remove(name);
+        Ok(Cow::Owned(own.expect("the parts that were listed above")))
     })?;
     Ok(())
-}
-
-/// What a parameter is before it is trained: a norm's weight is 1, everything else 0.
-fn beginning(parameter: &HubParameter) -> Vec<f32> {
-    let value = if parameter.key().ends_with(".weight") {
-        1.0
-    } else {
-        0.0
-    };
-    vec![value; parameter.shape().iter().product()]
 }

@@ -61,10 +61,10 @@ pub fn from_backbone(
         });
     }
     let model = build_with(config, options, device)?;
-    let mut names = HubNames::of_backbone(checkpoint)?;
+    let parameters = hub_parameters(&model, config);
+    let mut names = HubNames::of_backbone_with(checkpoint, &parameters)?;
     let left_out = names.dropped.iter().map(|dropped| dropped.key.clone());
     let mut left_out: Vec<String> = left_out.collect();
-    let parameters = hub_parameters(&model, config);
     let has_place = |key: &str| parameters.iter().any(|parameter| parameter.key == key);
     left_out.extend(names.take_out(|key| is_output_norm(key) && !has_place(key)));
     left_out.sort_unstable();

@@ -8,6 +8,7 @@ use crate::{
     BuildOptions, Error, Model, build_with,
     keys::{is_auxiliary, is_classifier},
     names::HubNames,
+    parameters::hub_parameters,
     report::counted,
 };
 
@@ -51,7 +52,8 @@ pub fn from_checkpoint(
 ) -> Result<(Model, StartReport), Error> {
     let model = build_with(config, options, device)?;
     let checkpoint = &folder.checkpoint;
-    let mut names = HubNames::of_network(checkpoint)?;
+    let own = hub_parameters(&model, config);
+    let mut names = HubNames::of_network_with(checkpoint, &own)?;
     let has_auxiliary = names.names.keys().any(|key| is_auxiliary(key));
     let draws_auxiliary = config.use_auxiliary_head && !has_auxiliary;
     let drops_auxiliary = has_auxiliary && !config.use_auxiliary_head;
