@@ -5,10 +5,16 @@ mod support;
 use std::path::Path;
 
 use burn::{module::Module, tensor::Device};
-use support::{convnext, resnet, saved, swin, swinv2, values};
+use support::{
+    convnext, convnextv2, dinov3_convnext, resnet, rewrite, saved, swin, swinv2, values,
+};
 use upernet_zoo::{
     ConvertOptions, Dialect, Error, Model, WeightFormat, build, convert,
-    hf::{ModelFolder, Overwrite, processor::HfProcessorConfig, weights::StoredAs},
+    hf::{
+        ModelFolder, Overwrite,
+        processor::HfProcessorConfig,
+        weights::{Dtype, StoredAs, TensorInfo},
+    },
     load, start,
 };
 
@@ -43,7 +49,14 @@ fn difference(model: &Model, original: &Model) -> f32 {
 
 #[test]
 fn every_width_is_loaded_as_near_as_it_is_kept() {
-    for config in [swin(), swinv2(), convnext(), resnet()] {
+    for config in [
+        swin(),
+        swinv2(),
+        convnext(),
+        convnextv2(),
+        dinov3_convnext(),
+        resnet(),
+    ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let original = saved(&config, folder.path());
         for (stored, step) in [
@@ -67,7 +80,14 @@ fn every_width_is_loaded_as_near_as_it_is_kept() {
 
 #[test]
 fn a_burnpack_is_what_burn_saves_and_loads() {
-    for config in [swin(), swinv2(), convnext(), resnet()] {
+    for config in [
+        swin(),
+        swinv2(),
+        convnext(),
+        convnextv2(),
+        dinov3_convnext(),
+        resnet(),
+    ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let original = saved(&config, folder.path());
         let to = folder.path().join("pack");
@@ -120,6 +140,26 @@ fn a_burnpack_of_16_bits_and_one_to_start_from() {
     let (_, report) = start::from_checkpoint(&opened, &other, &options, &Device::flex())
         .expect("a network of other classes");
     assert_eq!(report.drawn.len(), 4, "{:?}", report.drawn);
+}
+
+/// Half of a pair is no weight, and what it would be is missing.
+#[test]
+fn numbers_without_scales_are_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    saved(&swin(), folder.path());
+    rewrite(folder.path(), |name, info| {
+        if name != "decode_head.classifier.weight" {
+            return Some((name.to_owned(), info.clone()));
+        }
+        let numbers = TensorInfo::new(Dtype::I8, info.shape().to_vec()).expect("it is small");
+        Some((format!("{name}_int8"), numbers))
+    });
+    let opened = ModelFolder::open(folder.path()).expect("a sound file");
+    let error = load(&opened, &Device::flex()).expect_err("a scale is missing");
+    let text = error.to_string();
+    for name in ["classifier.weight", "classifier.weight_int8"] {
+        assert!(text.contains(name), "{text}");
+    }
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub(crate) enum Change {
     Matrix,
     /// A vector, on the hub over the last of four axes.
     LastOfFour,
+    /// A stem of three bands, for so many.
+    Bands(usize),
 }
 
 /// Names of the thirds of a fused projection.
@@ -47,6 +49,9 @@ impl Change {
             (Self::Vector, [first, ..]) if ones_after(1) => vec![*first],
             (Self::Matrix, [rows, columns, ..]) if ones_after(2) => vec![*rows, *columns],
             (Self::LastOfFour, [channels]) => vec![1, 1, 1, *channels],
+            (Self::Bands(bands), [channels, 3, height, width]) => {
+                vec![*channels, bands, *height, *width]
+            }
             _ => shape.to_vec(),
         }
     }
@@ -58,6 +63,7 @@ impl Change {
                 let length = values.len() / 3;
                 values[third * length..(third + 1) * length].to_vec()
             }
+            (Self::Bands(bands), [_, 3, height, width]) => fitted(&values, height * width, bands),
             (Self::Unfolded, [.., columns]) if columns % 4 == 0 => folded(&values, *columns),
             _ => values,
         }
@@ -68,7 +74,7 @@ impl Change {
         match self {
             Self::Thirds | Self::OuterThirds | Self::Third(_) => Some(Verb::Split),
             Self::Unfolded => Some(Verb::Reordered),
-            Self::Same | Self::Vector | Self::Matrix | Self::LastOfFour => None,
+            Self::Same | Self::Vector | Self::Matrix | Self::LastOfFour | Self::Bands(_) => None,
         }
     }
 }
@@ -94,6 +100,24 @@ fn folded(values: &[f32], columns: usize) -> Vec<f32> {
         }
     }
     folded
+}
+
+/// Kernels of `size` values for three bands as kernels for `bands`.
+fn fitted(values: &[f32], size: usize, bands: usize) -> Vec<f32> {
+    let mut fitted = Vec::with_capacity(values.len() / 3 * bands);
+    for kernels in values.chunks_exact((3 * size).max(1)) {
+        let kernel = |band: usize| &kernels[band % 3 * size..][..size];
+        if bands == 1 {
+            let [red, green, blue] = [kernel(0), kernel(1), kernel(2)];
+            fitted.extend((0..size).map(|place| red[place] + green[place] + blue[place]));
+            continue;
+        }
+        let factor = 3.0 / bands as f32;
+        for band in 0..bands {
+            fitted.extend(kernel(band).iter().map(|value| value * factor));
+        }
+    }
+    fitted
 }
 
 #[cfg(test)]
@@ -186,5 +210,28 @@ mod tests {
         );
         assert_eq!(Change::Unfolded.apply(vec![1.0; 6], &[6]), [1.0; 6]);
         assert!(Change::Unfolded.apply(Vec::new(), &[3, 0]).is_empty());
+    }
+
+    /// `timm.models._manipulate.adapt_input_conv`, timm 1.0.31.
+    #[test]
+    fn a_stem_is_fitted_to_other_bands_as_timm_does() {
+        // Two channels of three kernels of 1 x 2.
+        let values: Vec<f32> = (1_u8..=12).map(f32::from).collect();
+        let shape = [2, 3, 1, 2];
+        for (bands, expected) in [
+            (1, vec![9.0, 12.0, 27.0, 30.0]),
+            (2, vec![1.5, 3.0, 4.5, 6.0, 10.5, 12.0, 13.5, 15.0]),
+            (
+                4,
+                vec![
+                    0.75, 1.5, 2.25, 3.0, 3.75, 4.5, 0.75, 1.5, 5.25, 6.0, 6.75, 7.5, 8.25, 9.0,
+                    5.25, 6.0,
+                ],
+            ),
+        ] {
+            let change = Change::Bands(bands);
+            assert_eq!(change.apply(values.clone(), &shape), expected);
+            assert_eq!(change.shape(&shape), [2, bands, 1, 2]);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use burn::tensor::Device;
 use upernet_hf::{BackboneFolder, config::HfConfig};
 
-use super::{StartReport, take::take};
+use super::{StartReport, bands, take::take};
 use crate::{
     BuildOptions, Dialect, Error, Model, build_with,
     keys::{is_backbone, is_count, is_output_norm},
@@ -63,6 +63,7 @@ pub fn from_backbone(
     let model = build_with(config, options, device)?;
     let parameters = hub_parameters(&model, config);
     let mut names = HubNames::of_backbone_with(checkpoint, &parameters)?;
+    let fitted = bands::fit(&mut names, checkpoint, &parameters);
     let left_out = names.dropped.iter().map(|dropped| dropped.key.clone());
     let mut left_out: Vec<String> = left_out.collect();
     let has_place = |key: &str| parameters.iter().any(|parameter| parameter.key == key);
@@ -86,6 +87,7 @@ pub fn from_backbone(
         "backbone: {applied} taken from {}{of_whom}",
         path.display()
     )];
+    sentences.extend(fitted);
     if !left_out.is_empty() {
         sentences.push(format!(
             "left out: {} that are not the backbone's ({})",

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use upernet_hf::{ModelFolder, config::HfConfig};
 
-use super::{StartReport, classes, take::take};
+use super::{StartReport, bands, classes, take::take};
 use crate::{
     BuildOptions, Error, Model, build_with,
     keys::{is_auxiliary, is_classifier},
@@ -54,6 +54,7 @@ pub fn from_checkpoint(
     let checkpoint = &folder.checkpoint;
     let own = hub_parameters(&model, config);
     let mut names = HubNames::of_network_with(checkpoint, &own)?;
+    let fitted = bands::fit(&mut names, checkpoint, &own);
     let has_auxiliary = names.names.keys().any(|key| is_auxiliary(key));
     let draws_auxiliary = config.use_auxiliary_head && !has_auxiliary;
     let drops_auxiliary = has_auxiliary && !config.use_auxiliary_head;
@@ -78,6 +79,7 @@ pub fn from_checkpoint(
         }
         Some(difference) => format!("{difference}: the classifier is drawn anew"),
     });
+    sentences.extend(fitted);
     if draws_auxiliary {
         sentences.push("the weights have no auxiliary head: it is drawn anew".to_owned());
     }

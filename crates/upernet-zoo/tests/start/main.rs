@@ -1,6 +1,7 @@
 //! Weights to start training from.
 
 mod backbone;
+mod bands;
 mod checkpoint;
 mod fixtures;
 #[path = "../support/mod.rs"]
