@@ -100,6 +100,26 @@ impl Default for HfBackboneConfig {
     }
 }
 
+/// A family's own configuration is a backbone's; it returns the stages that it says.
+macro_rules! from_families {
+    ($($variant:ident($config:ty),)+) => {$(
+        impl From<$config> for HfBackboneConfig {
+            fn from(config: $config) -> Self {
+                Self::$variant(config)
+            }
+        }
+    )+};
+}
+
+from_families! {
+    Swin(HfSwinConfig),
+    SwinV2(HfSwinV2Config),
+    ConvNext(HfConvNextConfig),
+    ConvNextV2(HfConvNextV2Config),
+    Dinov3ConvNext(HfDinov3ConvNextConfig),
+    ResNet(HfResNetConfig),
+}
+
 /// The `model_type` of each backbone family that is built.
 pub const SUPPORTED_BACKBONES: [&str; 6] = [
     "swin",
@@ -112,6 +132,14 @@ pub const SUPPORTED_BACKBONES: [&str; 6] = [
 
 impl HfConfig {
     /// Describes a `UPerNet` of Hugging Face's default head on `backbone`, with two unnamed classes.
+    ///
+    /// ```
+    /// use upernet_hf::config::{HfBackboneConfig, HfConfig, HfConvNextConfig};
+    ///
+    /// let backbone = HfBackboneConfig::from(HfConvNextConfig::default()).with_all_stages();
+    /// let config = HfConfig::new(backbone);
+    /// assert_eq!((config.hidden_size, config.num_labels()), (512, 2));
+    /// ```
     #[must_use]
     pub fn new(backbone: HfBackboneConfig) -> Self {
         Self {
