@@ -3,13 +3,13 @@
 
     .venv/bin/python scripts/make_backbone_fixtures.py [OUT]     # default: testdata/backbones
 
-OUT/swin, OUT/swinv2, OUT/convnext, OUT/convnextv2 and OUT/resnet each get the folder that
+OUT/swin, OUT/swinv2, OUT/convnext, OUT/convnextv2, OUT/resnet and OUT/beit each get the folder that
 `save_pretrained` writes for a classifier of random weights (config.json, model.safetensors), and
 expected.safetensors: `pixel_values`, and `stage1` to `stage4`, the maps of `SwinBackbone`,
-`Swinv2Backbone`, `ConvNextBackbone`, `ConvNextV2Backbone` or `ResNetBackbone` loaded from that folder
-by `from_pretrained`, which draws the norms of the maps anew, where there are any: weight one, bias
+`Swinv2Backbone`, `ConvNextBackbone`, `ConvNextV2Backbone`, `ResNetBackbone` or `BeitBackbone` loaded
+from that folder by `from_pretrained`, which draws the norms of the maps anew, where there are any: weight one, bias
 zero. OUT/dinov3_convnext gets the same for a bare model, since DINOv3 comes without a classifier, and
-its maps have no norms.
+its maps have no norms. BEiT's maps are those before its neck, which no classifier has.
 Made with the versions in requirements.txt; every weight is a function of its name.
 """
 
@@ -74,6 +74,20 @@ def main() -> int:
         depths=[1, 1, 2, 1],
         num_labels=3,
     )
+    # Positions and biases of every kind, learned for a smaller picture.
+    beit = transformers.BeitConfig(
+        hidden_size=8,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=12,
+        image_size=32,
+        patch_size=8,
+        use_absolute_position_embeddings=True,
+        use_relative_position_bias=True,
+        use_shared_relative_position_bias=True,
+        use_mask_token=True,
+        num_labels=3,
+    )
     make(
         out / "swin",
         transformers.SwinForImageClassification(swin),
@@ -103,6 +117,11 @@ def main() -> int:
         out / "resnet",
         transformers.ResNetForImageClassification(resnet),
         transformers.ResNetBackbone,
+    )
+    make(
+        out / "beit",
+        transformers.BeitForImageClassification(beit),
+        transformers.BeitBackbone,
     )
     return 0
 

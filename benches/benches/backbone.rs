@@ -1,10 +1,11 @@
-//! Backbones at the size of their smallest published checkpoints, and ResNet-50. Fresh weights.
+//! Backbones at the size of their smallest published checkpoints, and ResNet-50 and BEiT-B. Fresh weights.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use criterion::{
     BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
 };
 use upernet::nn::Backbone;
+use upernet_beit::BeitConfig;
 use upernet_benches::Bench;
 use upernet_convnext::{BranchScale, ConvNextConfig};
 use upernet_resnet::ResNetConfig;
@@ -31,6 +32,11 @@ fn backbones(criterion: &mut Criterion) {
     time(&mut group, &bench, "swinv2-tiny", &swinv2);
     let resnet = ResNetConfig::new().init(&bench.device);
     time(&mut group, &bench, "resnet-50", &resnet);
+    let beit = BeitConfig::new()
+        .with_image_size(640)
+        .with_relative_position_bias(true)
+        .init(&bench.device);
+    time(&mut group, &bench, "beit-base", &beit);
     group.finish();
 }
 

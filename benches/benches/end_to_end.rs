@@ -6,8 +6,8 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use upernet::{
     hf::config::{
-        HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfSwinConfig,
-        HfSwinV2Config,
+        HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
+        HfSwinConfig, HfSwinV2Config,
     },
     zoo,
 };
@@ -16,7 +16,7 @@ use upernet_ops::Precision;
 
 const SIZE: [usize; 2] = [512, 512];
 
-fn backbones() -> [(&'static str, HfBackboneConfig); 5] {
+fn backbones() -> [(&'static str, HfBackboneConfig); 6] {
     let out_stages = vec![1, 2, 3, 4];
     let convnext = HfConvNextConfig {
         out_stages: out_stages.clone(),
@@ -36,12 +36,18 @@ fn backbones() -> [(&'static str, HfBackboneConfig); 5] {
         out_stages,
         ..HfSwinV2Config::default()
     };
+    let beit = HfBeitConfig {
+        image_size: 640,
+        use_relative_position_bias: true,
+        ..HfBeitConfig::default()
+    };
     [
         ("convnext-tiny", HfBackboneConfig::ConvNext(convnext)),
         ("convnextv2-tiny", HfBackboneConfig::ConvNextV2(convnextv2)),
         ("swin-tiny", HfBackboneConfig::Swin(swin)),
         ("swinv2-tiny", HfBackboneConfig::SwinV2(swinv2)),
         ("resnet-50", HfBackboneConfig::default()),
+        ("beit-base", HfBackboneConfig::Beit(beit).with_all_stages()),
     ]
 }
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from transformers import (
+    BeitConfig,
     ConvNextConfig,
     ConvNextV2Config,
     DINOv3ConvNextConfig,
@@ -88,6 +89,23 @@ def resnet(embedding_size=16, hidden_sizes=(16, 24, 32, 40), depths=(1, 1, 2, 1)
     )
 
 
+def beit(hidden_size=16, layers=4, num_attention_heads=2, out_stages=(1, 2, 3, 4), **more):
+    settings = dict(
+        intermediate_size=4 * hidden_size,
+        image_size=40,
+        patch_size=8,
+        add_fpn=True,
+        drop_path_rate=0.0,
+    )
+    return BeitConfig(
+        hidden_size=hidden_size,
+        num_hidden_layers=layers,
+        num_attention_heads=num_attention_heads,
+        out_features=[f"stage{stage}" for stage in out_stages],
+        **{**settings, **more},
+    )
+
+
 # ---------------------------------------------------------------- tables
 
 WIDE = dict(hidden_size=32, auxiliary_channels=16)
@@ -109,6 +127,21 @@ SWIN_OPTIONS = dict(
 # that tells the convolutions that read the config from those that always have a ReLU.
 RESNET_OPTIONS = dict(
     downsample_in_first_stage=True, downsample_in_bottleneck=True, hidden_act="gelu"
+)
+
+# A bias in each layer, as in the published fine-tuned ones; a layer after the last map.
+BEIT = dict(layers=5, out_stages=(1, 2, 3, 4), use_relative_position_bias=True)
+# What the pretrained ones have, both at once; no layer scale, an eps that tells that it is read, and a
+# mask token and a final norm, which say nothing of the maps.
+BEIT_SHARED = dict(
+    layers=4,
+    use_shared_relative_position_bias=True,
+    use_absolute_position_embeddings=True,
+    layer_scale_init_value=0.0,
+    layer_norm_eps=1e-3,
+    image_size=32,
+    use_mask_token=True,
+    use_mean_pooling=False,
 )
 
 SMALL: dict[str, Callable[[], Case]] = {
@@ -153,6 +186,12 @@ SMALL: dict[str, Callable[[], Case]] = {
     ),
     "resnet-basic": lambda: case(resnet(layer_type="basic"), (65, 47)),
     "resnet-options": lambda: case(resnet(**RESNET_OPTIONS), (131, 97)),
+    # 11 x 16 patches, where 5 x 5 were learned; the last rows and columns are no whole patch.
+    "beit": lambda: case(beit(32, **BEIT), (93, 131), **WIDE),
+    "beit-shared": lambda: case(beit(**BEIT_SHARED), (69, 50)),
+    "beit-flat": lambda: case(
+        beit(add_fpn=False, out_stages=(2, 3, 4), use_relative_position_bias=True), (48, 66)
+    ),
 }
 
 NARROW = dict(hidden_sizes=(8, 12, 16, 24))
@@ -229,6 +268,25 @@ TRIMMED: dict[str, Callable[[], Case]] = {
     "resnet-options": lambda: trimmed(
         resnet(**TINY_RESNET, **RESNET_OPTIONS), (71, 38), **SLIM
     ),
+    # 4 x 5 patches where 5 x 5 were learned, and 6 x 4 where 4 x 4 were.
+    "beit": lambda: trimmed(beit(8, **BEIT, patch_size=4, image_size=20), (18, 23), **SLIM),
+    "beit-shared": lambda: trimmed(
+        beit(8, **{**BEIT_SHARED, "patch_size": 4, "image_size": 16}), (25, 17), **SLIM
+    ),
+    # Three maps of one size, at the size that was learned.
+    "beit-flat": lambda: trimmed(
+        beit(
+            8,
+            layers=3,
+            out_stages=(1, 2, 3),
+            add_fpn=False,
+            patch_size=4,
+            image_size=12,
+            use_relative_position_bias=True,
+        ),
+        (12, 12),
+        **SLIM,
+    ),
 }
 
 
@@ -266,6 +324,18 @@ FULL: dict[str, Callable[[], Case]] = {
     ),
     "full-dinov3-convnext-tiny": _full(
         lambda: convnext((96, 192, 384, 768), (3, 3, 9, 3), config_class=DINOv3ConvNextConfig), 384
+    ),
+    "full-beit-base": _full(
+        lambda: beit(
+            768,
+            12,
+            12,
+            (4, 6, 8, 12),
+            image_size=640,
+            patch_size=16,
+            use_relative_position_bias=True,
+        ),
+        768,
     ),
     "full-resnet-50": _full(lambda: resnet(64, (256, 512, 1024, 2048), (3, 4, 6, 3)), 1024),
 }

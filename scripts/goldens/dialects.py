@@ -40,6 +40,28 @@ CANONICAL_TO_V5 = [
         (r"(\.blocks\.\d+)\.output\.dense\.", r"\1.mlp.fc2."),
     ]
 ]
+BEIT_TO_CANONICAL = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in [
+        (r"^backbone\.beit\.shared_position_bias\.", "backbone.beit.encoder.relative_position_bias."),
+        (r"^backbone\.beit\.embeddings\.", "backbone.embeddings."),
+        (r"^backbone\.beit\.layers\.", "backbone.encoder.layer."),
+        (
+            r"(\.layer\.\d+)\.relative_position_bias\.",
+            r"\1.attention.attention.relative_position_bias.",
+        ),
+        (r"\.attention\.q_proj\.", ".attention.attention.query."),
+        (r"\.attention\.k_proj\.", ".attention.attention.key."),
+        (r"\.attention\.v_proj\.", ".attention.attention.value."),
+        (r"\.attention\.o_proj\.", ".attention.output.dense."),
+        (r"(\.layer\.\d+)\.mlp\.fc1\.", r"\1.intermediate.dense."),
+        (r"(\.layer\.\d+)\.mlp\.fc2\.", r"\1.output.dense."),
+        (r"^backbone\.fpn\.fpn1\.conv_transpose1\.", "backbone.fpn1.0."),
+        (r"^backbone\.fpn\.fpn1\.normalization\.", "backbone.fpn1.1."),
+        (r"^backbone\.fpn\.fpn1\.conv_transpose2\.", "backbone.fpn1.3."),
+        (r"^backbone\.fpn\.fpn2\.", "backbone.fpn2.0."),
+    ]
+]
 # DINOv3's ConvNeXt in memory, and as transformers 5 saves it.
 DINOV3_MEMORY, DINOV3_SAVED = "backbone.model.stages.", "backbone.stages."
 # transformers 5 builds a final norm that the backbone never uses.
@@ -50,6 +72,8 @@ def canonical_key(key: str, is_swin: bool) -> str:
     """The canonical name of a key of the installed library."""
     if is_swin:
         return _renamed(key, V5_TO_CANONICAL)
+    if key.startswith(("backbone.beit.", "backbone.fpn.")):
+        return _renamed(key, BEIT_TO_CANONICAL)
     return key.replace(DINOV3_MEMORY, DINOV3_SAVED)
 
 

@@ -87,6 +87,22 @@ GRADIENTS = {
         "backbone.stages.2.layers.1.depthwise_conv.weight",
         "backbone.stages.3.layers.0.pointwise_conv2.weight",
     ],
+    "beit": [
+        "backbone.embeddings.cls_token",
+        "backbone.embeddings.position_embeddings",
+        "backbone.embeddings.patch_embeddings.projection.weight",
+        "backbone.encoder.layer.0.attention.attention.relative_position_bias.relative_position_bias_table",
+        "backbone.beit.encoder.relative_position_bias.relative_position_bias_table",
+        "backbone.encoder.layer.0.attention.attention.key.weight",
+        "backbone.encoder.layer.1.attention.attention.value.bias",
+        "backbone.encoder.layer.0.lambda_1",
+        "backbone.encoder.layer.1.output.dense.bias",
+        "backbone.encoder.layer.2.layernorm_before.weight",
+        "backbone.fpn1.0.weight",
+        "backbone.fpn1.1.weight",
+        "backbone.fpn1.3.weight",
+        "backbone.fpn2.0.weight",
+    ],
     "resnet": [
         "backbone.embedder.embedder.convolution.weight",
         "backbone.embedder.embedder.normalization.weight",
@@ -113,6 +129,7 @@ BUFFERS = [
     "decode_head.fpn_bottleneck.batch_norm.running_var",
     "decode_head.fpn_bottleneck.batch_norm.num_batches_tracked",
     "backbone.embedder.embedder.normalization.running_var",
+    "backbone.fpn1.1.running_mean",
 ]
 
 # Fields of config.json as transformers 4 wrote them.
@@ -247,7 +264,7 @@ def _run_f64(seed, spec, pixels, labels, trains, hints, seen):
     """The same in f64: notes how far f32 is from it, returns training loss and gradients."""
     twin = build(seed, spec)
     model = twin.model.double().eval()
-    if _kind(twin) == "swin":
+    if _kind(twin) in ("swin", "beit"):
         # The eager attention computes its softmax in f32, whatever the type of the model.
         model.backbone.config._attn_implementation = "sdpa"
     with torch.no_grad():

@@ -48,9 +48,9 @@ def fill(seed: str, key: str, tensor: torch.Tensor) -> torch.Tensor:
         return 0.5 + torch.rand(tensor.shape, generator=source)
     if leaf == "relative_position_bias_table":
         return normal(0.7)
-    if leaf in ("layer_scale_parameter", "gamma"):
+    if leaf in ("layer_scale_parameter", "gamma", "lambda_1", "lambda_2"):
         return 0.6 + normal(0.2)
-    if leaf == "position_embeddings":
+    if leaf in ("position_embeddings", "cls_token", "mask_token"):
         return normal(0.3)
     if leaf == "logit_scale":
         value = math.log(10) + normal(0.3)

@@ -159,6 +159,9 @@ fn absent_fields_have_hugging_faces_defaults() {
 #[test]
 fn every_golden_of_a_built_backbone_is_read() {
     for name in [
+        "beit",
+        "beit-flat",
+        "beit-shared",
         "convnext",
         "convnext-small-image",
         "convnextv2",
@@ -214,6 +217,12 @@ fn every_golden_of_a_built_backbone_is_read() {
                     "{name}"
                 );
                 assert_eq!(json!(swin.image_size), backbone["image_size"], "{name}");
+            }
+            HfBackboneConfig::Beit(beit) => {
+                let layers = json!(beit.num_hidden_layers);
+                assert_eq!(layers, backbone["num_hidden_layers"], "{name}");
+                assert_eq!(json!(beit.add_fpn), backbone["add_fpn"], "{name}");
+                assert_eq!(json!(beit.image_size), backbone["image_size"], "{name}");
             }
             convnext => {
                 assert_eq!(json!(convnext.depths()), backbone["depths"], "{name}");

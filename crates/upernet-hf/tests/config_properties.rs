@@ -4,14 +4,15 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 use upernet_hf::{
     config::{
-        HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfDinov3ConvNextConfig,
-        HfResNetActivation, HfResNetConfig, HfResNetLayerType, HfSwinConfig, HfSwinV2Config,
+        HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
+        HfDinov3ConvNextConfig, HfResNetActivation, HfResNetConfig, HfResNetLayerType,
+        HfSwinConfig, HfSwinV2Config,
     },
     processor::HfProcessorConfig,
 };
 
 /// Every key that a reader looks at, so that random objects hit them.
-const KEYS: [&str; 51] = [
+const KEYS: [&str; 60] = [
     "model_type",
     "backbone_config",
     "backbone",
@@ -53,6 +54,15 @@ const KEYS: [&str; 51] = [
     "layer_type",
     "downsample_in_first_stage",
     "downsample_in_bottleneck",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "use_absolute_position_embeddings",
+    "use_relative_position_bias",
+    "use_shared_relative_position_bias",
+    "add_fpn",
+    "reshape_hidden_states",
     "out_features",
     "out_indices",
     "size",
@@ -79,6 +89,7 @@ fn any_json() -> impl Strategy<Value = Value> {
             "convnextv2",
             "dinov3_convnext",
             "resnet",
+            "beit",
             "gelu",
             "relu",
             "basic",
@@ -131,6 +142,7 @@ fn backbone() -> impl Strategy<Value = HfBackboneConfig> {
             HfBackboneConfig::Dinov3ConvNext(dinov3(convnext, epsilon))
         }),
         resnet().prop_map(HfBackboneConfig::ResNet),
+        beit().prop_map(HfBackboneConfig::Beit),
     ]
 }
 
@@ -275,6 +287,46 @@ fn resnet() -> impl Strategy<Value = HfResNetConfig> {
             })
         },
     )
+}
+
+fn beit() -> impl Strategy<Value = HfBeitConfig> {
+    let sizes = (1_usize..40, 1_usize..32, 1_usize..9, 1_usize..99);
+    let layers = (1_usize..20, 1_usize..9, 1_usize..9);
+    let rates = [0.0..0.999_f64, 0.0..0.999, 0.0..0.999];
+    let rest = (
+        0.0..1.0_f64,
+        -1.0..1.0_f64,
+        0.0..1.0_f64,
+        any::<[bool; 4]>(),
+    );
+    (sizes, layers, rates, rest).prop_flat_map(|(sizes, layers, rates, rest)| {
+        let choices = rest.3;
+        let config = HfBeitConfig {
+            image_size: sizes.1 * sizes.0,
+            patch_size: sizes.1,
+            num_channels: sizes.2,
+            hidden_size: layers.1 * layers.2,
+            num_hidden_layers: layers.0,
+            num_attention_heads: layers.1,
+            intermediate_size: sizes.3,
+            hidden_dropout_prob: rates[0],
+            attention_probs_dropout_prob: rates[1],
+            drop_path_rate: rates[2],
+            layer_norm_eps: rest.0,
+            layer_scale_init_value: rest.1,
+            initializer_range: rest.2,
+            use_absolute_position_embeddings: choices[0],
+            use_relative_position_bias: choices[1],
+            use_shared_relative_position_bias: choices[2],
+            add_fpn: false,
+            out_stages: Vec::new(),
+        };
+        out_stages(config.num_hidden_layers).prop_map(move |out_stages| HfBeitConfig {
+            add_fpn: choices[3] && out_stages.len() == 4,
+            out_stages,
+            ..config.clone()
+        })
+    })
 }
 
 fn config() -> impl Strategy<Value = HfConfig> {

@@ -1,7 +1,7 @@
 //! Which parameter learns how fast, and which weights decay.
 
 use serde::{Deserialize, Serialize};
-use upernet::hf::config::HfConfig;
+use upernet::{hf::config::HfConfig, zoo::is_neck};
 
 use crate::Error;
 
@@ -17,7 +17,7 @@ pub struct Groups {
     /// The block nearest to the head has this factor once, the stem as often as there are blocks, and
     /// once more. Upstream: `layer_decay_rate` of mmsegmentation's ConvNeXt recipes.
     pub layer_decay: f64,
-    /// Factor of the learning rate of both heads.
+    /// Factor of the learning rate of both heads, and of a BEiT's neck, which is not pretrained either.
     pub head_multiplier: f64,
     /// Factors for parameters by their names, in addition; all that match apply.
     pub rules: Vec<Rule>,
@@ -48,10 +48,11 @@ pub struct Factors {
 
 /// Parts of the keys of parameters that do not decay, whatever their rank. The last two: `logit_scale`
 /// and `cpb_mlp` of Microsoft's `SwinTransformerV2.no_weight_decay_keywords`.
-const UNDECAYED: [&str; 5] = [
+const UNDECAYED: [&str; 6] = [
     ".grn.",
     "relative_position_bias_table",
     "position_embeddings",
+    "cls_token",
     "logit_scale",
     "continuous_position_bias_mlp",
 ];
@@ -79,7 +80,7 @@ impl Groups {
             learning_rate: 1.0,
             weight_decay: f64::from(u8::from(decays)),
         };
-        if key.starts_with("backbone.") {
+        if key.starts_with("backbone.") && !is_neck(key) {
             let blocks = config.backbone.depths().iter().sum::<usize>();
             let below_head = blocks + 1 - layer(key, config.backbone.depths()).min(blocks + 1);
             let exponent = i32::try_from(below_head).unwrap_or(i32::MAX);
@@ -143,11 +144,18 @@ fn layer(key: &str, depths: &[usize]) -> usize {
     // DINOv3's ConvNeXt counts its stem as what leads into the first stage; ResNet calls its an embedder.
     let stems = [
         "backbone.embeddings",
+        // What all layers of a BEiT read.
+        "backbone.beit.encoder.relative_position_bias",
         "backbone.embedder",
         "backbone.stages.0.downsample_layers",
     ];
     if stems.iter().any(|stem| key.starts_with(stem)) {
         return 0;
+    }
+    // Each layer of a BEiT is a stage of one block.
+    let layer = number_after(".encoder.layer.").filter(|&layer| layer < depths.len());
+    if let Some(layer) = layer {
+        return layer + 1;
     }
     let stage = number_after(".encoder.stages.")
         .or_else(|| number_after(".encoder.layers."))
@@ -167,7 +175,7 @@ fn layer(key: &str, depths: &[usize]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use upernet::hf::config::{HfBackboneConfig, HfConvNextConfig, HfSwinConfig};
+    use upernet::hf::config::{HfBackboneConfig, HfBeitConfig, HfConvNextConfig, HfSwinConfig};
 
     use super::*;
 
@@ -268,6 +276,39 @@ mod tests {
             0.5
         );
         assert_eq!(rate("backbone.embeddings.norm.weight"), 0.5_f64.powi(13));
+    }
+
+    #[test]
+    fn layers_of_beit_are_counted_and_its_neck_learns_as_the_heads_do() {
+        let depths = [1; 3];
+        let places = [
+            ("backbone.embeddings.cls_token", 0),
+            ("backbone.encoder.layer.0.lambda_1", 1),
+            ("backbone.encoder.layer.2.output.dense.weight", 3),
+            (
+                "backbone.beit.encoder.relative_position_bias.relative_position_bias_table",
+                0,
+            ),
+        ];
+        for (key, expected) in places {
+            assert_eq!(layer(key, &depths), expected, "{key}");
+        }
+        let beit = HfConfig::new(HfBackboneConfig::Beit(HfBeitConfig::default()));
+        let groups = Groups {
+            layer_decay: 0.5,
+            head_multiplier: 10.0,
+            ..Groups::default()
+        };
+        let factors = |key, rank| groups.factors(key, rank, &beit);
+        let neck = factors("backbone.fpn1.0.weight", 4);
+        assert_eq!((neck.learning_rate, neck.weight_decay), (10.0, 1.0));
+        let last = factors("backbone.encoder.layer.11.lambda_2", 1);
+        assert_eq!((last.learning_rate, last.weight_decay), (0.5, 0.0));
+        let token = factors("backbone.embeddings.cls_token", 3);
+        assert_eq!(
+            (token.learning_rate, token.weight_decay),
+            (0.5_f64.powi(13), 0.0)
+        );
     }
 
     #[test]

@@ -355,7 +355,9 @@ fn parts(batch: &Batch, count: usize) -> Vec<Part<'_>> {
 fn frozen(model: Model, config: &HfConfig, freeze: &FreezeConfig) -> Model {
     let mut model = model;
     if freeze.backbone {
-        model = model.freeze_group(ParamGroup::from_predicate("backbone."));
+        // A neck is the backbone's by its names, yet was not pretrained with it: it learns as the heads do.
+        let neck = ParamGroup::from_predicates(vec!["backbone.", ".neck."]);
+        model = model.freeze_group(ParamGroup::from_predicate("backbone.").exclude(neck));
     }
     if freeze.batch_norm_statistics {
         let flags = ParamGroup::from_predicates(vec!["batch_norm.", "training"]);

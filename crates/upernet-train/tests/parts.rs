@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::Device;
 use upernet::{
-    hf::config::{HfBackboneConfig, HfConfig, HfConvNextConfig},
+    hf::config::{HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig},
     zoo::{self, HubParameter, Model, hub_parameters},
 };
 use upernet_data::{loader::Batch, random};
@@ -207,6 +207,44 @@ fn a_frozen_backbone_stays_and_the_heads_learn() {
             || is_statistic;
         assert_eq!(before == after, stays, "{key}");
     }
+}
+
+/// Its neck is in the backbone by name; it was not pretrained, so it learns with the heads.
+#[test]
+fn a_frozen_beit_stays_and_its_neck_learns() {
+    let _alone = alone();
+    let mut config = network();
+    config.backbone = HfBackboneConfig::Beit(HfBeitConfig {
+        image_size: 36,
+        patch_size: 9,
+        hidden_size: 16,
+        num_hidden_layers: 4,
+        num_attention_heads: 2,
+        intermediate_size: 24,
+        use_relative_position_bias: true,
+        add_fpn: true,
+        out_stages: vec![1, 2, 3, 4],
+        ..HfBeitConfig::default()
+    });
+    let device = Device::flex().autodiff();
+    device.seed(3);
+    let mut frozen = settings();
+    frozen.freeze.backbone = true;
+    let model = zoo::build(&config, &device).unwrap();
+    let objective = Objective::new(&frozen.loss, NUM_LABELS, 255, None).unwrap();
+    let mut learner = Learner::new(model, config.clone(), objective, &frozen, vec![device]);
+    let before = weights(learner.model(), &config);
+    learner.step(&batch(), 0, 1.0).unwrap();
+    let after = weights(learner.model(), &config);
+    for ((key, before), (_, after)) in before.iter().zip(&after) {
+        let is_statistic = key.contains("running_") || key.contains("num_batches");
+        let stays = key.starts_with("backbone.") && !zoo::is_neck(key) || is_statistic;
+        assert_eq!(before == after, stays, "{key}");
+    }
+    assert!(
+        before.iter().any(|(key, _)| zoo::is_neck(key)),
+        "it has one"
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The backbone that a config file chose.
 
 use burn::{module::Module, tensor::Tensor};
+use upernet_beit::Beit;
 use upernet_convnext::ConvNext;
 use upernet_nn::{Backbone, FeaturePyramid, Precision, PreparedBackbone};
 use upernet_resnet::ResNet;
@@ -8,6 +9,10 @@ use upernet_swin::{Swin, SwinV2};
 
 /// One of the backbone families that published UPerNets use.
 #[derive(Module, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a program has one or two, and moves them little"
+)]
 pub enum ZooBackbone {
     /// Shifted-window transformer.
     Swin(Swin),
@@ -17,6 +22,8 @@ pub enum ZooBackbone {
     ConvNext(ConvNext),
     /// Residual convolutional network.
     ResNet(ResNet),
+    /// Plain transformer under a neck that makes a pyramid.
+    Beit(Beit),
 }
 
 impl Backbone for ZooBackbone {
@@ -26,6 +33,7 @@ impl Backbone for ZooBackbone {
             Self::SwinV2(swin) => swin.channels(),
             Self::ConvNext(convnext) => convnext.channels(),
             Self::ResNet(resnet) => resnet.channels(),
+            Self::Beit(beit) => beit.channels(),
         }
     }
 
@@ -35,6 +43,7 @@ impl Backbone for ZooBackbone {
             Self::SwinV2(swin) => swin.strides(),
             Self::ConvNext(convnext) => convnext.strides(),
             Self::ResNet(resnet) => resnet.strides(),
+            Self::Beit(beit) => beit.strides(),
         }
     }
 
@@ -44,6 +53,7 @@ impl Backbone for ZooBackbone {
             Self::SwinV2(swin) => swin.forward(pixel_values),
             Self::ConvNext(convnext) => convnext.forward(pixel_values),
             Self::ResNet(resnet) => resnet.forward(pixel_values),
+            Self::Beit(beit) => beit.forward(pixel_values),
         }
     }
 
@@ -53,6 +63,7 @@ impl Backbone for ZooBackbone {
             Self::SwinV2(swin) => swin.min_size(),
             Self::ConvNext(convnext) => convnext.min_size(),
             Self::ResNet(resnet) => resnet.min_size(),
+            Self::Beit(beit) => beit.min_size(),
         }
     }
 
@@ -62,6 +73,7 @@ impl Backbone for ZooBackbone {
             Self::SwinV2(swin) => swin.prepare(precision),
             Self::ConvNext(convnext) => convnext.prepare(precision),
             Self::ResNet(resnet) => resnet.prepare(precision),
+            Self::Beit(beit) => beit.prepare(precision),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the zoo knows of each backbone family, one file for each.
 
+mod beit;
 mod convnext;
 mod resnet;
 mod swin;
@@ -60,6 +61,7 @@ pub(crate) fn family(config: &HfBackboneConfig) -> Result<&dyn Family, Error> {
         HfBackboneConfig::ConvNextV2(convnext) => Ok(convnext),
         HfBackboneConfig::Dinov3ConvNext(convnext) => Ok(convnext),
         HfBackboneConfig::ResNet(resnet) => Ok(resnet),
+        HfBackboneConfig::Beit(beit) => Ok(beit),
         other => Err(Error::UnsupportedBackbone {
             model_type: other.model_type().to_owned(),
         }),

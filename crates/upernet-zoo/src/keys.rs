@@ -6,8 +6,10 @@
 //! where they part.
 
 mod backbone;
+mod beit;
 
 pub(crate) use backbone::{backbone_dialect, backbone_key, is_backbone, is_count, is_output_norm};
+pub use beit::is_neck;
 
 use crate::report::Dialect;
 
@@ -40,6 +42,9 @@ pub(crate) fn head_key(path: &str) -> String {
 
 /// Hub key of a key in Hugging Face's `dialect`.
 pub(crate) fn to_hub(key: &str, dialect: Dialect) -> String {
+    if let Some(hub) = key.strip_prefix("backbone.").and_then(beit::to_hub) {
+        return format!("backbone.{hub}");
+    }
     if dialect != Dialect::V5Memory {
         return key.to_owned();
     }
@@ -54,10 +59,13 @@ pub(crate) fn to_hub(key: &str, dialect: Dialect) -> String {
 
 /// The dialect of a checkpoint, told by its keys.
 pub(crate) fn dialect<'a>(mut keys: impl Iterator<Item = &'a str>) -> Dialect {
-    const IN_MEMORY: [&str; 3] = [
+    const IN_MEMORY: [&str; 6] = [
         "backbone.swin.encoder.",
         "backbone.swin.embeddings.",
         DINOV3_MEMORY,
+        "backbone.beit.layers.",
+        "backbone.beit.embeddings.",
+        "backbone.fpn.",
     ];
     let in_memory = keys.any(|key| IN_MEMORY.iter().any(|name| key.starts_with(name)));
     if in_memory {

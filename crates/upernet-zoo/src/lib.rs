@@ -41,6 +41,7 @@ pub use convert::{
 };
 pub use cost::{Cost, cost};
 pub use error::Error;
+pub use keys::is_neck;
 pub use load::{key_report, load, load_prepared, load_with};
 pub use parameters::{HubParameter, hub_parameters};
 pub use published::{Checked, PublishedModel, published};

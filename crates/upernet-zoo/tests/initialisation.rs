@@ -10,15 +10,15 @@ use upernet_nn::initializer;
 use upernet_zoo::{
     build,
     hf::config::{
-        HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfDinov3ConvNextConfig,
-        HfResNetConfig, HfSwinConfig, HfSwinV2Config,
+        HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
+        HfDinov3ConvNextConfig, HfResNetConfig, HfSwinConfig, HfSwinV2Config,
     },
     hub_parameters,
 };
 
 const LAYER_SCALE: f32 = 0.25;
 
-fn configs() -> [HfConfig; 6] {
+fn configs() -> [HfConfig; 7] {
     let swin = HfBackboneConfig::Swin(HfSwinConfig {
         embed_dim: 32,
         depths: vec![1, 1, 1, 1],
@@ -62,7 +62,21 @@ fn configs() -> [HfConfig; 6] {
         out_stages: vec![1, 2, 3, 4],
         ..HfResNetConfig::default()
     });
-    [swin, swinv2, convnext, convnextv2, dinov3, resnet].map(|backbone| {
+    let beit = HfBackboneConfig::Beit(HfBeitConfig {
+        image_size: 64,
+        hidden_size: 32,
+        num_hidden_layers: 4,
+        num_attention_heads: 2,
+        intermediate_size: 48,
+        layer_scale_init_value: f64::from(LAYER_SCALE),
+        use_absolute_position_embeddings: true,
+        use_relative_position_bias: true,
+        use_shared_relative_position_bias: true,
+        add_fpn: true,
+        out_stages: vec![1, 2, 3, 4],
+        ..HfBeitConfig::default()
+    });
+    [swin, swinv2, convnext, convnextv2, dinov3, resnet, beit].map(|backbone| {
         let mut config = HfConfig::new(backbone);
         config.hidden_size = 64;
         config.auxiliary_channels = 32;
@@ -77,6 +91,7 @@ fn constant(key: &str) -> Option<f32> {
         "norm.",
         "layernorm",
         "batch_norm.",
+        "backbone.fpn1.1.",
         "normalization.",
         "hidden_states_norms.",
         "downsampling_layer.0.",
@@ -93,10 +108,11 @@ fn constant(key: &str) -> Option<f32> {
         "bias"
         | "relative_position_bias_table"
         | "position_embeddings"
+        | "cls_token"
         | "running_mean"
         | "num_batches_tracked" => Some(0.0),
         "running_var" => Some(1.0),
-        "layer_scale_parameter" | "gamma" => Some(LAYER_SCALE),
+        "layer_scale_parameter" | "gamma" | "lambda_1" | "lambda_2" => Some(LAYER_SCALE),
         "weight" if key.contains(".grn.") => Some(0.0),
         "logit_scale" => Some(std::f32::consts::LN_10),
         "weight" if is_norm => Some(1.0),

@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
 use burn::tensor::{Device, Distribution, Tensor};
 use support::{
-    convnext, convnextv2, dinov3_convnext, resnet, rewrite, saved, swin, swinv2, values,
+    beit, convnext, convnextv2, dinov3_convnext, resnet, rewrite, saved, swin, swinv2, values,
 };
 use upernet_zoo::{
     Dialect, Error, Model,
@@ -35,6 +35,7 @@ fn saving_and_loading_keeps_every_bit() {
         convnextv2(),
         dinov3_convnext(),
         resnet(),
+        beit(),
     ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let model = saved(&config, folder.path());
@@ -111,6 +112,76 @@ fn a_dinov3_in_memory_of_transformers_5_loads_to_the_same_weights() {
     let (loaded, report) = load_folder(folder.path()).expect("the dialect is known");
     assert_eq!(report.dialect, Dialect::V5Memory);
     assert_eq!(values(&loaded), values(&model));
+}
+
+/// `state_dict()` of a `UperNetForSemanticSegmentation` of transformers 5.23, and what files of version
+/// 4 call the bias that all layers share.
+#[test]
+fn a_beit_in_memory_and_of_transformers_4_loads_to_the_same_weights() {
+    let shared = "backbone.beit.encoder.relative_position_bias.";
+    let memory: &[(&str, &str)] = &[
+        (shared, "backbone.beit.shared_position_bias."),
+        ("backbone.embeddings.", "backbone.beit.embeddings."),
+        ("backbone.encoder.layer.", "backbone.beit.layers."),
+        (".attention.attention.relative", ".relative"),
+        (".attention.attention.query.", ".attention.q_proj."),
+        (".attention.attention.key.", ".attention.k_proj."),
+        (".attention.attention.value.", ".attention.v_proj."),
+        (".attention.output.dense.", ".attention.o_proj."),
+        (".intermediate.dense.", ".mlp.fc1."),
+        (".output.dense.", ".mlp.fc2."),
+        ("backbone.fpn1.0.", "backbone.fpn.fpn1.conv_transpose1."),
+        ("backbone.fpn1.1.", "backbone.fpn.fpn1.normalization."),
+        ("backbone.fpn1.3.", "backbone.fpn.fpn1.conv_transpose2."),
+        ("backbone.fpn2.0.", "backbone.fpn.fpn2."),
+    ];
+    let version_4: &[(&str, &str)] = &[(shared, "backbone.encoder.relative_position_bias.")];
+    for (renames, dialect) in [(memory, Dialect::V5Memory), (version_4, Dialect::Hub)] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let model = saved(&beit(), folder.path());
+        rewrite(folder.path(), |name, info| {
+            let replace = |name: String, (hub, other): &(&str, &str)| name.replace(hub, other);
+            let name = renames.iter().fold(name.to_owned(), replace);
+            Some((name, info.clone()))
+        });
+        let (loaded, report) = load_folder(folder.path()).expect("the dialect is known");
+        assert_eq!(report.dialect, dialect);
+        assert_eq!(values(&loaded), values(&model));
+    }
+}
+
+/// What transformers 4 wrote in each layer, and what a mask and a classifier need.
+#[test]
+fn what_a_beit_does_not_use_is_ignored() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/goldens/beit-shared");
+    let open = ModelFolder::open(&golden).expect("a golden folder");
+    let report = key_report(&open, &Device::flex()).expect("supported");
+    assert!(report.is_complete(), "{}", report.problems());
+    assert_eq!(
+        report.ignored,
+        [
+            "backbone.beit.layernorm.bias",
+            "backbone.beit.layernorm.weight",
+            "backbone.embeddings.mask_token"
+        ]
+    );
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    saved(&beit(), folder.path());
+    let bias = "backbone.encoder.layer.0.attention.attention.relative_position_bias.";
+    let index = format!("{bias}relative_position_index");
+    let count = "backbone.fpn1.1.num_batches_tracked";
+    // The one tensor of integers stands in for the table.
+    rewrite(folder.path(), |name, info| {
+        let name = if name == count { &index } else { name };
+        Some((name.to_owned(), info.clone()))
+    });
+    let open = ModelFolder::open(folder.path()).expect("a readable folder");
+    let report = key_report(&open, &Device::flex()).expect("supported");
+    assert_eq!(
+        (report.ignored, report.missing),
+        (vec![index], vec![count.to_owned()])
+    );
 }
 
 #[test]

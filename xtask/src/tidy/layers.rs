@@ -7,12 +7,13 @@ use serde_json::Value;
 use crate::Failure;
 
 /// Every package of the workspace and its layer, as in ARCHITECTURE.md.
-const LAYERS: [(&str, usize); 17] = [
+const LAYERS: [(&str, usize); 18] = [
     ("upernet-hf", 0),
     ("upernet-image", 0),
     ("upernet-ops", 0),
     ("upernet-nn", 1),
     ("upernet-onnx", 1),
+    ("upernet-beit", 2),
     ("upernet-convnext", 2),
     ("upernet-head", 2),
     ("upernet-resnet", 2),

@@ -94,6 +94,7 @@ fn doctor_finds_flex_in_good_health() {
         "ConvNeXt UPerNet",
         "ConvNeXt V2 UPerNet",
         "ResNet UPerNet",
+        "BEiT UPerNet",
     ] {
         assert!(names.contains(&name), "{name} is not checked");
     }

@@ -63,10 +63,12 @@ impl HfBackboneConfig {
     }
 
     /// Returns the same backbone with the map of every stage as its output.
+    ///
+    /// A `BEiT`, whose stages are its layers, returns the maps of four of them through its neck, as its
+    /// authors' recipes have it.
     #[must_use]
     pub fn with_all_stages(mut self) -> Self {
-        let all = (1..=self.stage_channels().len()).collect();
-        self.family_mut().set_out_stages(all);
+        self.family_mut().set_usual_stages();
         self
     }
 }

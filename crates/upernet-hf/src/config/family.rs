@@ -35,6 +35,11 @@ pub(crate) trait Family {
     /// Chooses the stages whose maps are returned.
     fn set_out_stages(&mut self, out_stages: Vec<usize>);
 
+    /// Chooses the maps that a `UPerNet` is built on: those of all stages, where there are few.
+    fn set_usual_stages(&mut self) {
+        self.set_out_stages((1..=self.stage_channels().len()).collect());
+    }
+
     /// Estimates the number of parameters; exact in every term that grows.
     fn parameters(&self) -> f64;
 

@@ -193,8 +193,8 @@ fn head_parameters(config: &HfConfig) -> f64 {
 mod tests {
     use super::head_parameters;
     use crate::config::{
-        HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfDinov3ConvNextConfig,
-        HfResNetConfig, HfResNetLayerType, HfSwinConfig,
+        HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
+        HfDinov3ConvNextConfig, HfResNetConfig, HfResNetLayerType, HfSwinConfig,
     };
 
     #[test]
@@ -227,8 +227,15 @@ mod tests {
             layer_type: HfResNetLayerType::Basic,
             ..HfResNetConfig::default()
         };
+        let beit_base = HfBeitConfig {
+            image_size: 640,
+            use_relative_position_bias: true,
+            add_fpn: true,
+            out_stages: vec![4, 6, 8, 12],
+            ..HfBeitConfig::default()
+        };
         // openmmlab/upernet-swin-large and upernet-convnext-tiny, the same on the other two tiny ones,
-        // Hugging Face's default UPerNet, and the same on ResNet-18, counted on meta tensors.
+        // Hugging Face's default UPerNet, the same on ResNet-18 and on BEiT-B, counted on meta tensors.
         for (backbone, parameters) in [
             (HfBackboneConfig::Swin(large_swin), 233_962_976.0),
             (HfBackboneConfig::ConvNext(tiny_convnext), 60_242_636.0),
@@ -236,6 +243,7 @@ mod tests {
             (HfBackboneConfig::Dinov3ConvNext(tiny_dinov3), 60_239_756.0),
             (HfBackboneConfig::default(), 66_496_876.0),
             (HfBackboneConfig::ResNet(resnet_18), 41_484_140.0),
+            (HfBackboneConfig::Beit(beit_base), 127_777_388.0),
         ] {
             let id2label = vec![String::new(); 150];
             let config = HfConfig {

@@ -7,10 +7,11 @@
 //! # Source
 //!
 //! `configuration_upernet.py`, `configuration_swin.py`, `configuration_swinv2.py`, `configuration_convnext.py`,
-//! `configuration_convnextv2.py`, `configuration_resnet.py` of `transformers` 4.57.6 and 5.23.0, and
+//! `configuration_convnextv2.py`, `configuration_resnet.py`, `configuration_beit.py` of `transformers` 4.57.6 and 5.23.0, and
 //! `configuration_dinov3_convnext.py` of 5.23.0.
 
 mod backbone;
+mod beit;
 mod convnext;
 mod convnext_stages;
 mod convnextv2;
@@ -32,6 +33,7 @@ mod write;
 
 use std::path::Path;
 
+pub use beit::HfBeitConfig;
 pub use convnext::HfConvNextConfig;
 pub use convnextv2::HfConvNextV2Config;
 pub use dinov3_convnext::HfDinov3ConvNextConfig;
@@ -90,6 +92,8 @@ pub enum HfBackboneConfig {
     Dinov3ConvNext(HfDinov3ConvNextConfig),
     /// Residual convolutional network.
     ResNet(HfResNetConfig),
+    /// Plain transformer with biases for the offsets of patches, and a neck that makes a pyramid.
+    Beit(HfBeitConfig),
 }
 
 impl Default for HfBackboneConfig {
@@ -121,13 +125,14 @@ from_families! {
 }
 
 /// The `model_type` of each backbone family that is built.
-pub const SUPPORTED_BACKBONES: [&str; 6] = [
+pub const SUPPORTED_BACKBONES: [&str; 7] = [
     "swin",
     "swinv2",
     "convnext",
     "convnextv2",
     "dinov3_convnext",
     "resnet",
+    "beit",
 ];
 
 impl HfConfig {
@@ -275,6 +280,7 @@ impl HfBackboneConfig {
             Self::ConvNextV2(convnext) => convnext,
             Self::Dinov3ConvNext(convnext) => convnext,
             Self::ResNet(resnet) => resnet,
+            Self::Beit(beit) => beit,
         }
     }
 
@@ -286,6 +292,7 @@ impl HfBackboneConfig {
             Self::ConvNextV2(convnext) => convnext,
             Self::Dinov3ConvNext(convnext) => convnext,
             Self::ResNet(resnet) => resnet,
+            Self::Beit(beit) => beit,
         }
     }
 
@@ -306,6 +313,7 @@ impl HfBackboneConfig {
                 Ok(Self::Dinov3ConvNext(convnext))
             }
             "resnet" => Ok(Self::ResNet(HfResNetConfig::parse(fields)?)),
+            "beit" => Ok(Self::Beit(HfBeitConfig::parse(fields)?)),
             other => Err(ConfigError::Unsupported {
                 field: fields.path("model_type"),
                 found: other.into(),

@@ -1,23 +1,30 @@
 //! Keys of backbones on their own: classifiers, bare models, and what is in a UPerNet.
 
-use super::V5_MEMORY_TO_HUB;
+use super::{V5_MEMORY_TO_HUB, beit};
 use crate::report::Dialect;
 
 /// What a backbone's keys have before them, in this order; each may be missing. Files of `transformers`
 /// 5 may have some keys with and others without.
-const PREFIXES: [&str; 7] = [
+const PREFIXES: [&str; 8] = [
     "backbone.",
     "swin.",
     "swinv2.",
     "convnext.",
     "convnextv2.",
     "resnet.",
+    "beit.",
     "model.",
 ];
 
 /// Keys that are not the backbone's: of heads before the prefix is off, of what follows the last stage
 /// and of masks after it.
-const HEADS: [&str; 4] = ["decode_head.", "auxiliary_head.", "classifier.", "decoder."];
+const HEADS: [&str; 5] = [
+    "decode_head.",
+    "auxiliary_head.",
+    "classifier.",
+    "decoder.",
+    "lm_head.",
+];
 const OTHERS: [&str; 4] = [
     "layernorm.",
     "layer_norm.",
@@ -37,6 +44,9 @@ pub(crate) fn backbone_key(key: &str) -> Option<String> {
         .fold(key, |key, prefix| key.strip_prefix(prefix).unwrap_or(key));
     if OTHERS.iter().any(|other| rest.starts_with(other)) {
         return None;
+    }
+    if let Some(hub) = beit::to_hub(rest) {
+        return Some(format!("backbone.{hub}"));
     }
     let key = V5_MEMORY_TO_HUB
         .iter()

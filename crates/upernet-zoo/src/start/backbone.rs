@@ -1,6 +1,6 @@
 //! Starting from a backbone that was trained on something else, mostly ImageNet.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use burn::tensor::Device;
 use upernet_hf::{BackboneFolder, config::HfConfig};
@@ -8,7 +8,7 @@ use upernet_hf::{BackboneFolder, config::HfConfig};
 use super::{StartReport, bands, take::take};
 use crate::{
     BuildOptions, Dialect, Error, Model, build_with,
-    keys::{is_backbone, is_count, is_output_norm},
+    keys::{is_backbone, is_count, is_neck, is_output_norm},
     names::HubNames,
     parameters::hub_parameters,
     report::{counted, named},
@@ -21,7 +21,7 @@ use crate::{
 /// ConvNeXt in all its forms), in the names of either generation of `transformers`, the backbones of UPerNets, and the
 /// weights of timm, torchvision, mmsegmentation, Microsoft and Meta under their own names. Left out is
 /// what stands on the backbone there: classifier, pooler, final norm, heads. Drawn anew are both heads,
-/// and those norms of feature maps that the weights lack, as a classifier does.
+/// and those norms of feature maps, and that neck of a BEiT, that the weights lack, as a classifier does.
 ///
 /// # Errors
 ///
@@ -67,10 +67,13 @@ pub fn from_backbone(
     let left_out = names.dropped.iter().map(|dropped| dropped.key.clone());
     let mut left_out: Vec<String> = left_out.collect();
     let has_place = |key: &str| parameters.iter().any(|parameter| parameter.key == key);
-    left_out.extend(names.take_out(|key| is_output_norm(key) && !has_place(key)));
+    let is_optional = |key: &str| is_output_norm(key) || is_neck(key);
+    left_out.extend(names.take_out(|key| is_optional(key) && !has_place(key)));
     left_out.sort_unstable();
     let given: BTreeSet<String> = names.names.keys().cloned().collect();
-    let may_lack = |key: &str| is_output_norm(key) || is_count(key);
+    // A neck that is there in part is a broken one.
+    let has_neck = given.iter().any(|key| is_neck(key));
+    let may_lack = |key: &str| is_output_norm(key) || is_count(key) || (is_neck(key) && !has_neck);
     let is_drawn = |key: &str| !is_backbone(key) || (may_lack(key) && !given.contains(key));
     let taken = take(model, config, checkpoint, names, is_drawn)?;
     let taken = taken.map_err(|report| Error::BackboneWeights {
@@ -107,23 +110,25 @@ pub fn from_backbone(
     ))
 }
 
-/// What was drawn anew: the heads always, and norms of feature maps.
+/// What was drawn anew: the heads always, norms of feature maps, and a neck.
 fn drawn_sentence(config: &HfConfig, drawn: &[String]) -> String {
     let heads = if config.use_auxiliary_head {
         "both heads"
     } else {
         "the head"
     };
-    let norms: Vec<String> = drawn
-        .iter()
-        .filter(|key| is_output_norm(key))
-        .cloned()
-        .collect();
-    if norms.is_empty() {
-        return format!("drawn anew: {heads}");
+    let of = |is_of: fn(&str) -> bool| -> Vec<String> {
+        let keys = drawn.iter().filter(|key| is_of(key));
+        keys.cloned().collect()
+    };
+    let mut sentence = format!("drawn anew: {heads}");
+    for (what, keys) in [
+        ("the norms of feature maps", of(is_output_norm)),
+        ("the neck", of(is_neck)),
+    ] {
+        if !keys.is_empty() {
+            let _ = write!(sentence, ", and {what} ({})", named(&keys));
+        }
     }
-    format!(
-        "drawn anew: {heads}, and the norms of feature maps ({})",
-        named(&norms)
-    )
+    sentence
 }

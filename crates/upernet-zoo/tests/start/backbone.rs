@@ -17,7 +17,7 @@ use upernet_zoo::{
 
 use crate::{
     by_key,
-    support::{convnext, convnextv2, dinov3_convnext, resnet, rewrite, saved, swin, swinv2},
+    support::{beit, convnext, convnextv2, dinov3_convnext, resnet, rewrite, saved, swin, swinv2},
 };
 
 fn start(folder: &Path, config: &HfConfig) -> Result<(Model, StartReport), Error> {
@@ -169,6 +169,59 @@ fn a_classifier_of_swinv2_gives_its_whole_backbone() {
         ["classifier.bias", "swinv2.layernorm.bias"]
     );
     assert_eq!(report.sentences[2], "drawn anew: both heads");
+}
+
+/// The neck is upstream's too, and no classifier has one.
+#[test]
+fn a_classifier_of_beit_gives_its_backbone_without_the_neck() {
+    let config = beit();
+    let is_neck = upernet_zoo::is_neck;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let before = saved(&config, folder.path());
+    rewrite(folder.path(), |name, info| {
+        let backbone = name.starts_with("backbone.") && !is_neck(name);
+        let name = name.replace("backbone.beit.", "backbone.");
+        let classifier = name.replace("decode_head.classifier.", "classifier.");
+        let lm_head = classifier.replace("auxiliary_head.classifier.", "lm_head.");
+        let kept = backbone || lm_head != name;
+        kept.then(|| (lm_head.replace("backbone.", "beit."), info.clone()))
+    });
+    let (model, report) = start(folder.path(), &config).expect("the backbone fits");
+    assert_eq!(
+        report.left_out,
+        [
+            "classifier.bias",
+            "classifier.weight",
+            "lm_head.bias",
+            "lm_head.weight"
+        ]
+    );
+    let before = by_key(&before, &config);
+    for (key, values) in by_key(&model, &config) {
+        let taken = key.starts_with("backbone.") && !is_neck(&key);
+        assert_eq!(report.drawn.contains(&key), !taken, "{key}");
+        assert!(!taken || before[&key] == values, "{key} is not kept");
+    }
+    let drawn = "drawn anew: both heads, and the neck (backbone.fpn1.0.bias";
+    assert!(report.sentences[2].starts_with(drawn), "{report}");
+}
+
+/// A neck of which a part is missing is no missing neck.
+#[test]
+fn half_a_neck_is_refused() {
+    let config = beit();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    saved(&config, folder.path());
+    rewrite(folder.path(), |name, info| {
+        (name != "backbone.fpn2.0.bias").then(|| (name.to_owned(), info.clone()))
+    });
+    let error = start(folder.path(), &config)
+        .expect_err("it lacks one")
+        .to_string();
+    assert!(
+        error.contains("1 missing (backbone.fpn2.0.bias)"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use upernet_zoo::{
     BuildOptions, Model,
     hf::{
         BackboneFolder,
-        config::HfConfig,
+        config::{HfBackboneConfig, HfConfig},
         weights::{Checkpoint, SafetensorsFile},
     },
     start::from_backbone,
@@ -81,6 +81,38 @@ fn a_bare_dinov3_gives_the_maps_that_python_takes_out_of_it() {
     assert_eq!(report.left_out, ["layer_norm.bias", "layer_norm.weight"]);
     let weights = Checkpoint::open(&path).expect("a fixture");
     assert_eq!(report.keys.applied.len() + 2, weights.len());
+    assert!(report.drawn.iter().all(|key| !key.starts_with("backbone.")));
+    assert_maps(&model, &path);
+}
+
+/// Before its neck, which a classifier has not.
+#[test]
+fn a_classifier_of_beit_gives_the_maps_that_python_takes_out_of_it() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/backbones/beit");
+    let folder = BackboneFolder::open(&path).expect("a fixture");
+    let mut config = HfConfig::new(folder.config.clone().with_all_stages());
+    let HfBackboneConfig::Beit(beit) = &mut config.backbone else {
+        panic!("it is a BEiT");
+    };
+    assert!(beit.add_fpn, "four maps have a neck");
+    beit.add_fpn = false;
+    config.hidden_size = 8;
+    config.auxiliary_channels = 8;
+    let (options, device) = (BuildOptions::default(), Device::flex());
+    let (model, report) =
+        from_backbone(&folder, &config, &options, &device).expect("it is the same network");
+    assert_eq!(
+        report.left_out,
+        [
+            "beit.embeddings.mask_token",
+            "beit.pooler.layernorm.bias",
+            "beit.pooler.layernorm.weight",
+            "classifier.bias",
+            "classifier.weight"
+        ]
+    );
+    let weights = Checkpoint::open(&path).expect("a fixture");
+    assert_eq!(report.keys.applied.len() + 5, weights.len());
     assert!(report.drawn.iter().all(|key| !key.starts_with("backbone.")));
     assert_maps(&model, &path);
 }

@@ -16,7 +16,7 @@ use upernet_zoo::{
     hf::{
         Overwrite,
         config::{
-            HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
+            HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
             HfDinov3ConvNextConfig, HfResNetConfig, HfSwinConfig, HfSwinV2Config,
         },
         processor::HfProcessorConfig,
@@ -101,6 +101,26 @@ pub(crate) fn resnet() -> HfConfig {
         depths: vec![1, 1, 2, 1],
         out_stages: vec![2, 3, 4],
         ..HfResNetConfig::default()
+    }));
+    config.hidden_size = 12;
+    config.auxiliary_channels = 6;
+    config
+}
+
+pub(crate) fn beit() -> HfConfig {
+    let mut config = HfConfig::new(HfBackboneConfig::Beit(HfBeitConfig {
+        image_size: 32,
+        patch_size: 8,
+        hidden_size: 8,
+        num_hidden_layers: 5,
+        num_attention_heads: 2,
+        intermediate_size: 12,
+        use_absolute_position_embeddings: true,
+        use_relative_position_bias: true,
+        use_shared_relative_position_bias: true,
+        add_fpn: true,
+        out_stages: vec![1, 2, 3, 5],
+        ..HfBeitConfig::default()
     }));
     config.hidden_size = 12;
     config.auxiliary_channels = 6;

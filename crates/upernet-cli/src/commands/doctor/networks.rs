@@ -12,8 +12,8 @@ use upernet::{
     hf::{
         ModelFolder, Overwrite,
         config::{
-            HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfResNetConfig,
-            HfSwinConfig, HfSwinV2Config,
+            HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
+            HfResNetConfig, HfSwinConfig, HfSwinV2Config,
         },
         weights::{Dtype, TensorInfo, write_safetensors},
     },
@@ -45,6 +45,7 @@ pub(super) enum Network {
     ConvNext,
     ConvNextV2,
     ResNet,
+    Beit,
 }
 
 /// What a network computes.
@@ -56,12 +57,13 @@ struct Computed {
 }
 
 impl Network {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Swin,
         Self::SwinV2,
         Self::ConvNext,
         Self::ConvNextV2,
         Self::ResNet,
+        Self::Beit,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -71,6 +73,7 @@ impl Network {
             Self::ConvNext => "ConvNeXt UPerNet",
             Self::ConvNextV2 => "ConvNeXt V2 UPerNet",
             Self::ResNet => "ResNet UPerNet",
+            Self::Beit => "BEiT UPerNet",
         }
     }
 
@@ -158,6 +161,20 @@ impl Network {
                 depths: vec![1, 1, 2, 1],
                 out_stages: vec![1, 2, 3, 4],
                 ..HfResNetConfig::default()
+            }),
+            Self::Beit => HfBackboneConfig::Beit(HfBeitConfig {
+                image_size: 48,
+                patch_size: 8,
+                hidden_size: 24,
+                num_hidden_layers: 4,
+                num_attention_heads: 3,
+                intermediate_size: 48,
+                drop_path_rate: 0.0,
+                use_relative_position_bias: true,
+                use_absolute_position_embeddings: true,
+                add_fpn: true,
+                out_stages: vec![1, 2, 3, 4],
+                ..HfBeitConfig::default()
             }),
         };
         let mut config = HfConfig::new(backbone);
