@@ -14,6 +14,7 @@ mod python;
 mod shell;
 mod tidy;
 mod verb;
+mod walkthrough;
 
 use std::{env, process::ExitCode};
 
@@ -49,6 +50,7 @@ fn run(verb: Verb) -> Result<(), Failure> {
         Verb::DemoModel { folder } => demo_model::run(&folder)?,
         Verb::Goldens => goldens::run()?,
         Verb::BenchPeers { python, options } => bench_peers::run(python.as_deref(), &options)?,
+        Verb::Walkthrough { folder } => walkthrough::run(&folder)?,
         Verb::SameMask { found, expected } => masks::compare(&found, &expected)?,
     }
     Ok(())

@@ -15,6 +15,8 @@ cargo xtask VERB
                           time beside PyTorch, ONNX Runtime and OpenVINO, written to
                           docs/performance.md; options are those of scripts/bench_peers.py:
                           --models, --only, --rounds, --sizes, --quick, --render and others
+  walkthrough FOLDER      follows the book's page on a backbone of your own, word for word, in FOLDER,
+                          which is made; builds burn, so it takes minutes
   same-mask FOUND EXPECTED
                           whether two PNG masks hold the same class ids";
 
@@ -35,6 +37,9 @@ pub(crate) enum Verb {
         /// An interpreter that has the packages.
         python: Option<String>,
         options: Vec<String>,
+    },
+    Walkthrough {
+        folder: PathBuf,
     },
     SameMask {
         found: PathBuf,
@@ -65,6 +70,9 @@ impl Verb {
             ["bench-peers", options @ ..] => Ok(Self::BenchPeers {
                 python: None,
                 options: owned(options),
+            }),
+            ["walkthrough", folder] => Ok(Self::Walkthrough {
+                folder: folder.into(),
             }),
             ["same-mask", found, expected] => Ok(Self::SameMask {
                 found: found.into(),

@@ -5,14 +5,15 @@
 
 // ANCHOR: backbone
 use upernet::burn::{
-    module::Module,
+    module::{Module, ModuleMapper, Param},
     nn::{
         PaddingConfig2d,
         conv::{Conv2d, Conv2dConfig},
     },
-    tensor::{Device, Tensor, activation::relu},
+    tensor::{Device, Distribution, Gradients, Int, Tensor, activation::relu},
 };
-use upernet::nn::{Backbone, FeaturePyramid};
+use upernet::head::{AuxiliaryHeadConfig, UperNet, UperNetConfig};
+use upernet::nn::{Backbone, FeaturePyramid, Precision};
 
 /// Strided convolutions, one per level.
 #[derive(Module, Debug)]
@@ -54,12 +55,6 @@ impl Backbone for Toy {
 }
 // ANCHOR_END: backbone
 
-use upernet::burn::{
-    module::{ModuleMapper, Param},
-    tensor::{Distribution, Gradients, Int},
-};
-use upernet::head::{AuxiliaryHeadConfig, UperNet, UperNetConfig};
-
 // ANCHOR: model
 fn model(device: &Device) -> UperNet<Toy> {
     UperNetConfig::new(5)
@@ -89,13 +84,17 @@ fn main() {
         gradients: &gradients,
         rate: 0.5,
     });
-    let after = model.forward_with_labels(pixel_values, labels).loss;
+    let after = model.forward_with_labels(pixel_values.clone(), labels).loss;
     let after: f32 = after.into_scalar();
     println!("loss         {before:.4} -> {after:.4}");
-}
-// ANCHOR_END: step
 
-/// Plain gradient descent, so that the example needs no optimiser crate.
+    // Inference takes the network without gradients, batch norms folded, weights laid out for kernels.
+    let prepared = model.valid().prepare(Precision::F32);
+    let logits = prepared.forward(pixel_values.inner());
+    println!("prepared     {:?}", logits.dims());
+}
+
+/// Plain gradient descent; in earnest, take an optimiser of burn.
 struct Descend<'a> {
     gradients: &'a Gradients,
     rate: f64,
@@ -109,3 +108,4 @@ impl ModuleMapper for Descend<'_> {
         param.map(|value| Tensor::from_inner(value.inner() - gradient * self.rate).require_grad())
     }
 }
+// ANCHOR_END: step
