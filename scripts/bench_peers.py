@@ -5,7 +5,7 @@
     .venv/bin/python scripts/bench_peers.py [OPTION...]
 
 Sections: f32 and bf16 (one image, all peers), growth (sizes, batches, threads), startup (a process's
-start to its first mask), training (one step). Each is kept in the results file as soon as it is
+start to its first mask), training (one step), models (every published size). Each is kept in the results file as soon as it is
 measured, so `--only` measures one anew and leaves the others; `--render` writes the page from what
 is kept. The page's text is its own: what this program writes stands between
 `<!-- bench-peers SECTION -->` and `<!-- end of bench-peers SECTION -->`.
@@ -19,12 +19,13 @@ import time
 from pathlib import Path
 
 import bench_growth
+import bench_models
 import bench_training_step
 import compare_peers
 from bench_process import load_average, machine
 from compare_peers import Case
 
-SECTIONS = ("f32", "bf16", "growth", "startup", "training")
+SECTIONS = ("f32", "bf16", "growth", "startup", "training", "models")
 WORK = Path("target/bench-peers")
 GIBIBYTE = 2**30
 # Above it somebody else is computing, and the numbers say little.
@@ -119,6 +120,8 @@ def measure(section, models, options) -> dict | None:
         return bench_growth.growth(case, options.sizes, log)
     if section == "startup":
         return bench_growth.startup(case, rounds, log)
+    if section == "models":
+        return bench_models.compare(made, options, log)
     if not options.training_command:
         log("no --training-command: that section stays as it is")
         return None
@@ -133,6 +136,8 @@ def rendered(section, found) -> str:
         text = bench_growth.growth_table(found)
     elif section == "startup":
         text = bench_growth.startup_table(found)
+    elif section == "models":
+        text = bench_models.table(found)
     else:
         text = bench_training_step.table(found)
     return f"{text}\n\nMeasured on {found['date']}: {found['machine']}."

@@ -31,8 +31,15 @@ WORKERS = Path(__file__).with_name("peer_workers.py")
 OURS = "upernet"
 # The peers of a precision; all are compared with the first of f32.
 PEERS = {
-    "f32": ["torch", "torch-last", "onnxruntime", "openvino"],
-    "bf16": ["torch-bf16", "torch-bf16-last", "openvino-bf16"],
+    "f32": [
+        "torch",
+        "torch-last",
+        "onnxruntime",
+        "onnxruntime-export",
+        "openvino",
+        "openvino-export",
+    ],
+    "bf16": ["torch-bf16", "torch-bf16-last", "openvino-bf16", "openvino-bf16-export"],
 }
 TITLES = {
     "torch": "PyTorch eager",
@@ -40,8 +47,11 @@ TITLES = {
     "torch-bf16": "PyTorch eager, bf16",
     "torch-bf16-last": "PyTorch eager, bf16, channels last",
     "onnxruntime": "ONNX Runtime",
+    "onnxruntime-export": "ONNX Runtime, our file",
     "openvino": "OpenVINO",
+    "openvino-export": "OpenVINO, our file",
     "openvino-bf16": "OpenVINO, bf16",
+    "openvino-bf16-export": "OpenVINO, bf16, our file",
     OURS: "this project",
 }
 # Of logits: the largest difference, relative to max(1, largest magnitude), and the least share of
@@ -49,6 +59,8 @@ TITLES = {
 # 8 significant bits makes another of them the best at one pixel in some fifty.
 ALLOWED = {"f32": (1e-3, 0.9999), "bf16": (3e-2, 0.97)}
 STAGES = ("backbone", "head", "postprocess")
+# Peers that read what `upernet export onnx` writes; the others of their kind read PyTorch's export.
+EXPORT = "-export"
 
 
 @dataclass
@@ -84,11 +96,18 @@ class Case:
     time_limit: float | None = None
 
     def prepare(self, folder: Path, peers):
-        """Writes what the peers read: photo.png, input.safetensors, model.onnx."""
+        """Writes what the peers read: photo.png, input.safetensors, model.onnx, ours.onnx."""
         shape = [self.batch, *self.size]
         self.work("input", self.model, self.photo, folder, *shape)
-        if any(peer.startswith(("onnx", "openvino")) for peer in peers):
+        readers = [peer for peer in peers if peer.startswith(("onnx", "openvino"))]
+        if any(not peer.endswith(EXPORT) for peer in readers):
             self.work("export", self.model, folder / "model.onnx", *shape, self.threads)
+        if any(peer.endswith(EXPORT) for peer in readers):
+            height, width = self.size
+            words = ["--model", self.model, "--out", folder / "ours.onnx", "-q"]
+            # A larger one is more than a file of protobuf can hold.
+            words += ["--size", f"{height}x{width}", "--external-data"]
+            run([self.binary, "export", "onnx", *words], self.threads)
 
     def work(self, *words) -> dict:
         """Runs a worker that is not measured."""
@@ -98,7 +117,9 @@ class Case:
         """One process of a peer: seconds of each pass, answer, what the process took."""
         if peer == OURS:
             return self.time_ours(folder, passes)
-        words = ["time", peer, self.model, folder / "model.onnx", folder / "input.safetensors"]
+        onnx = folder / ("ours.onnx" if peer.endswith(EXPORT) else "model.onnx")
+        reader = peer.removesuffix(EXPORT)
+        words = ["time", reader, self.model, onnx, folder / "input.safetensors"]
         words += [self.threads, passes, budget, *([logits] if logits else [])]
         command = [sys.executable, WORKERS, *words]
         taken = run(command, self.threads, self.memory_limit, self.time_limit)
@@ -140,9 +161,9 @@ class Case:
         return found
 
 
-def compare(case: Case, rounds, passes, log=print) -> dict:
-    """Checks that all peers of a precision agree, then times them in turns."""
-    peers = [*PEERS[case.precision], OURS]
+def compare(case: Case, rounds, passes, log=print, peers=None) -> dict:
+    """Checks that all peers of a precision, or those named, agree, then times them in turns."""
+    peers = [*(peers or PEERS[case.precision]), OURS]
     turns, versions, agreed = {peer: Turns() for peer in peers}, {}, {}
     result = {"load_average": load_average()}
     with tempfile.TemporaryDirectory() as folder:

@@ -3,9 +3,8 @@
 
     .venv/bin/python scripts/make_full_checkpoint.py upernet-convnext-tiny OUT
 
-NAME is that of a published checkpoint of openmmlab (swin or convnext, tiny to xlarge), or
-upernet-swinv2-tiny or upernet-convnextv2-tiny, of which none was published. The folder has its
-shapes, 150 classes and hub-style files, but none of its training.
+NAME is that of a published checkpoint of openmmlab (swin or convnext, tiny to xlarge), or of a
+backbone that none was published of (upernet-swinv2-tiny, upernet-resnet-50). The folder has its shapes, 150 classes and hub-style files, but none of its training.
 """
 
 import argparse
@@ -22,11 +21,7 @@ from goldens.images import preprocessor_settings
 from goldens.record import write_settings, write_weights
 from goldens.weights import build
 
-NAMES = {
-    case_name.replace("full-", "upernet-"): case_name
-    for case_name in FULL
-    if case_name.startswith(("full-swin", "full-convnext"))
-}
+NAMES = {case_name.replace("full-", "upernet-"): case_name for case_name in FULL}
 
 
 def main() -> int:
