@@ -54,8 +54,8 @@ pub fn attention(
         num_heads > 0 && channels.is_multiple_of(num_heads),
         "{channels} channels do not split into {num_heads} heads"
     );
-    let recorded = bias.is_none().then_some([&query, &key, &value]);
-    if let Some(context) = recorded.and_then(|maps| differentiable::attention(maps, num_heads)) {
+    let maps = [&query, &key, &value];
+    if let Some(context) = differentiable::attention(maps, bias.as_ref(), num_heads) {
         return context;
     }
     if flex::has_kernels(&query.device()) && RowMap::holds(&query) {

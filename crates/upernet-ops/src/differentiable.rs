@@ -80,6 +80,7 @@ fn record<const D: usize, const N: usize>(
         1 => Dispatch::unary(operation, next()),
         2 => Dispatch::binary(operation, next(), next()),
         3 => Dispatch::ternary(operation, next(), next(), next()),
+        4 => Dispatch::quaternary(operation, next(), next(), next(), next()),
         _ => unreachable!("no operation has {N} inputs"),
     };
     Tensor::from_dispatch(output)
@@ -102,6 +103,14 @@ trait RecordedOps: Backend {
         y: FloatTensor<Self>,
         z: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
+
+    fn quaternary(
+        operation: Arc<dyn Operation>,
+        x: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        z: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
 }
 
 impl RecordedOps for Flex {
@@ -120,6 +129,16 @@ impl RecordedOps for Flex {
         z: FlexTensor,
     ) -> FlexTensor {
         operation.forward(&[x, y, z])
+    }
+
+    fn quaternary(
+        operation: Arc<dyn Operation>,
+        x: FlexTensor,
+        y: FlexTensor,
+        z: FlexTensor,
+        w: FlexTensor,
+    ) -> FlexTensor {
+        operation.forward(&[x, y, z, w])
     }
 }
 
@@ -143,6 +162,16 @@ impl<B: Kernels, C: CheckpointStrategy> RecordedOps for Autodiff<B, C> {
         z: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         record_step::<B, C, 3>(operation, [x, y, z])
+    }
+
+    fn quaternary(
+        operation: Arc<dyn Operation>,
+        x: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        z: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        record_step::<B, C, 4>(operation, [x, y, z, w])
     }
 }
 

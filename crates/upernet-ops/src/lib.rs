@@ -20,8 +20,8 @@
 //!
 //! Where gradients are wanted on burn's CPU backend, the costly operations are recorded as one step
 //! each, with kernels forward and backward: both 3 x 3 convolutions, [`linear`], [`gelu`],
-//! [`layer_norm`], [`response_norm`], [`batch_norm`], [`resize_bilinear`], [`attention`] without a bias,
-//! the depthwise convolution of a [`convnext_block`], and [`resized_cross_entropy`].
+//! [`layer_norm`], [`response_norm`], [`batch_norm`], [`resize_bilinear`], [`attention`], the depthwise
+//! convolution of a [`convnext_block`], and [`resized_cross_entropy`].
 //!
 //! Maps are `[N, C, H, W]`. In memory the kernels keep channels last, so a map from one to the next
 //! is not copied.

@@ -5,7 +5,7 @@ use burn::tensor::{Int, Tensor};
 
 use crate::{BatchNormOutput, CrossEntropy, LayerNormWeights, ResponseNormWeights};
 
-pub(crate) fn attention(_: [&Tensor<4>; 3], _: usize) -> Option<Tensor<4>> {
+pub(crate) fn attention(_: [&Tensor<4>; 3], _: Option<&Tensor<3>>, _: usize) -> Option<Tensor<4>> {
     None
 }
 

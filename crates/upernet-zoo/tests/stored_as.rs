@@ -6,7 +6,7 @@ use std::path::Path;
 
 use burn::{module::Module, tensor::Device};
 use support::{
-    convnext, convnextv2, dinov3_convnext, resnet, rewrite, saved, swin, swinv2, values,
+    beit, convnext, convnextv2, dinov3_convnext, resnet, rewrite, saved, swin, swinv2, values,
 };
 use upernet_zoo::{
     ConvertOptions, Dialect, Error, Model, WeightFormat, build, convert,
@@ -56,6 +56,7 @@ fn every_width_is_loaded_as_near_as_it_is_kept() {
         convnextv2(),
         dinov3_convnext(),
         resnet(),
+        beit(),
     ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let original = saved(&config, folder.path());
@@ -87,6 +88,7 @@ fn a_burnpack_is_what_burn_saves_and_loads() {
         convnextv2(),
         dinov3_convnext(),
         resnet(),
+        beit(),
     ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let original = saved(&config, folder.path());

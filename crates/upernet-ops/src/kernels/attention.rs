@@ -109,7 +109,8 @@ impl Attention<'_> {
         });
     }
 
-    fn bias_rows(&self, head: usize, first: usize, count: usize) -> Option<Rows<'_>> {
+    /// The biases of some queries of a head.
+    pub(super) fn bias_rows(&self, head: usize, first: usize, count: usize) -> Option<Rows<'_>> {
         let [queries, keys] = [self.query.count, self.key.count];
         let of_head = |bias| &<[f32]>::as_ref(bias)[head * queries * keys..][..queries * keys];
         let rows = self.bias.map(|bias| Rows::dense(of_head(bias), keys));

@@ -4,7 +4,7 @@
 //! than in the forward pass. With `P` the weights, `O` the output and `d` for gradients:
 //!
 //! ```text
-//! dV = P^T dO    dP = dO V^T    dS = P * (dP - sum(P * dP))    dQ = dS K    dK = dS^T Q
+//! dV = P^T dO    dP = dO V^T    dS = P * (dP - sum(P * dP))    dQ = dS K    dK = dS^T Q    db = dS
 //! ```
 //!
 //! Source: Dao et al., *`FlashAttention`* (2022), appendix B.2, <https://arxiv.org/abs/2205.14135>.
@@ -15,7 +15,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::{
     attention::{Attention, MAX_QUERIES, pack, pack_transposed, queries_at_a_time},
-    gemm::{Epilogue, matmul_tile},
+    gemm::{Epilogue, Residual, matmul_tile},
     packed::{PackedMatrix, panel_width},
     rows::{Rows, RowsMut},
     scratch::with_scratch,
@@ -28,87 +28,134 @@ use super::{
 /// since what the pieces come to is summed, and sums should not depend on the machine.
 const MIN_PIECES: usize = 16;
 
-/// Computes the gradients of queries, keys and values, each `[batch, tokens, channels]`, from that of the
-/// output, `[batch, queries, channels]`.
+/// Where the gradients go.
+#[derive(Debug)]
+pub(crate) struct AttentionGradients<'a> {
+    /// `[batch, queries, channels]`.
+    pub(crate) query: &'a mut [f32],
+    /// `[batch, keys, channels]`.
+    pub(crate) key: &'a mut [f32],
+    /// `[batch, keys, channels]`.
+    pub(crate) value: &'a mut [f32],
+    /// `[heads, queries, keys]`, if there is a bias.
+    pub(crate) bias: Option<&'a mut [f32]>,
+}
+
+/// Computes all gradients from that of the output, `[batch, queries, channels]`.
 ///
 /// # Panics
 ///
-/// Panics if the sizes do not fit each other, or if there is a bias.
+/// Panics if the sizes do not fit each other, or if there is a bias here and none there.
 pub(crate) fn attention_backward(
     attention: &Attention<'_>,
     gradient: &[f32],
-    [of_query, of_key, of_value]: [&mut [f32]; 3],
+    to: AttentionGradients<'_>,
 ) {
     attention.check();
-    let (channels, dim, heads) = (attention.channels, attention.dim(), attention.num_heads);
-    let keys = attention.key.count;
-    assert!(attention.bias.is_none(), "a bias has no gradient here");
+    let [queries, keys] = [attention.query, attention.key].map(|x| x.count * attention.channels);
+    let batch = attention.query.batch;
     assert_eq!(
-        [gradient.len(), of_query.len()],
-        [attention.query_values(); 2],
+        [gradient.len(), to.query.len()],
+        [batch * queries; 2],
         "gradient of another size"
     );
-    let key_values = attention.key.batch * keys * channels;
     assert_eq!(
-        [of_key.len(), of_value.len()],
-        [key_values; 2],
+        [to.key.len(), to.value.len()],
+        [batch * keys; 2],
         "gradient of another size"
     );
-    if gradient.is_empty() {
+    assert_eq!(
+        to.bias.as_ref().map(|bias| bias.len()),
+        attention.bias.map(<[f32]>::len),
+        "gradient of another size"
+    );
+    let AttentionGradients {
+        query: of_query,
+        key: of_key,
+        value: of_value,
+        bias: mut of_bias,
+    } = to;
+    if let Some(of_bias) = &mut of_bias {
+        of_bias.fill(0.0);
+    }
+    if queries == 0 {
         of_key.fill(0.0);
         of_value.fill(0.0);
         return;
     }
-    let pairs = attention.pairs();
-    let pieces = MIN_PIECES.div_ceil(pairs.len());
-    let rows = attention.query.count.div_ceil(pieces);
-    let packed: Vec<Packed> = pairs
-        .clone()
-        .into_par_iter()
-        .map(|(image, head)| Packed::new(attention, image, head))
-        .collect();
+    // One image after the other, since all add to the bias' gradient.
+    for image in 0..batch {
+        of_image(
+            attention,
+            image,
+            &gradient[image * queries..][..queries],
+            AttentionGradients {
+                query: &mut of_query[image * queries..][..queries],
+                key: &mut of_key[image * keys..][..keys],
+                value: &mut of_value[image * keys..][..keys],
+                bias: of_bias.as_deref_mut(),
+            },
+        );
+    }
+}
 
+/// The gradients of one image; that of the bias is added to.
+fn of_image(attention: &Attention<'_>, image: usize, gradient: &[f32], to: AttentionGradients<'_>) {
+    let (channels, dim, heads) = (attention.channels, attention.dim(), attention.num_heads);
+    let (queries, keys) = (attention.query.count, attention.key.count);
+    let packed: Vec<Packed> = (0..heads)
+        .into_par_iter()
+        .map(|head| Packed::new(attention, image, head))
+        .collect();
+    let rows = queries.div_ceil(MIN_PIECES.div_ceil(heads));
+    let mut of_biases: Vec<Option<RowsMut<'_>>> = match to.bias {
+        Some(bias) => {
+            let heads = RowsMut::dense(bias, keys).split_rows(queries).into_iter();
+            heads
+                .flat_map(|head| head.split_rows(rows))
+                .map(Some)
+                .collect()
+        }
+        None => Vec::new(),
+    };
+    let of_queries = RowsMut::dense(to.query, channels).split_columns(dim);
     let mut work = Vec::new();
-    let images = RowsMut::dense(of_query, channels).split_rows(attention.query.count);
-    for (image, all_rows) in images.into_iter().enumerate() {
-        for (index, out) in all_rows.split_rows(rows).into_iter().enumerate() {
-            let queries = index * rows..index * rows + out.count();
-            for (head, of_query) in out.split_columns(dim).into_iter().enumerate() {
-                work.push((image * heads + head, queries.clone(), of_query));
-            }
+    for (head, of_query) in of_queries.into_iter().enumerate() {
+        for (index, of_query) in of_query.split_rows(rows).into_iter().enumerate() {
+            let first = index * rows;
+            let pieces_of_head = queries.div_ceil(rows);
+            let of_bias = of_biases
+                .get_mut(head * pieces_of_head + index)
+                .and_then(Option::take);
+            let piece = Piece {
+                attention,
+                packed: &packed[head],
+                head,
+                queries: attention.query.head(image, head, dim),
+                gradient: Rows {
+                    values: &gradient[head * dim..],
+                    stride: channels,
+                    count: queries,
+                },
+                range: first..first + of_query.count(),
+            };
+            work.push((piece, of_query, of_bias));
         }
     }
     let pieces: Vec<(usize, [Vec<f32>; 2])> = work
         .into_par_iter()
-        .map(|(pair, queries, of_query)| {
-            let (image, head) = pairs[pair];
-            let gradient = Rows {
-                values: &gradient[image * attention.query.count * channels + head * dim..],
-                stride: channels,
-                count: attention.query.count,
-            };
-            let piece = Piece {
-                attention,
-                packed: &packed[pair],
-                all_queries: attention.query.head(image, head, dim),
-                gradient,
-                queries,
-            };
-            (pair, piece.run(of_query))
-        })
+        .map(|(piece, of_query, of_bias)| (piece.head, piece.run(of_query, of_bias)))
         .collect();
 
-    let of_heads = |values| {
-        let images = RowsMut::dense(values, channels).split_rows(keys);
-        images.into_iter().flat_map(|rows| rows.split_columns(dim))
-    };
-    let outputs: Vec<_> = of_heads(of_key)
-        .zip(of_heads(of_value))
+    let of_heads = |values| RowsMut::dense(values, channels).split_columns(dim);
+    let outputs: Vec<_> = of_heads(to.key)
+        .into_iter()
+        .zip(of_heads(to.value))
         .enumerate()
         .collect();
-    outputs.into_par_iter().for_each(|(pair, (key, value))| {
+    outputs.into_par_iter().for_each(|(head, (key, value))| {
         for (which, mut out) in [key, value].into_iter().enumerate() {
-            let mut own = pieces.iter().filter(|(of, _)| *of == pair);
+            let mut own = pieces.iter().filter(|(of, _)| *of == head);
             let first = own.next().map(|(_, sums)| &sums[which]);
             let first = first.expect("there is a query");
             for (row, values) in first.chunks_exact(dim).enumerate() {
@@ -152,30 +199,35 @@ impl Packed {
 struct Piece<'a> {
     attention: &'a Attention<'a>,
     packed: &'a Packed,
-    /// Of the head.
-    all_queries: Rows<'a>,
+    head: usize,
+    /// All of the head.
+    queries: Rows<'a>,
     /// Of the head's output.
     gradient: Rows<'a>,
-    queries: Range<usize>,
+    /// Which of the queries.
+    range: Range<usize>,
 }
 
 impl Piece<'_> {
     /// Writes the queries' gradients and returns what they add to those of the keys and values, both
     /// `[keys, dim]`.
-    fn run(&self, of_query: RowsMut<'_>) -> [Vec<f32>; 2] {
+    fn run(&self, of_query: RowsMut<'_>, of_bias: Option<RowsMut<'_>>) -> [Vec<f32>; 2] {
         let (keys, dim) = (self.attention.key.count, self.attention.dim());
         let mut sums = [vec![0.0; keys * dim], vec![0.0; keys * dim]];
-        let step = queries_at_a_time(self.queries.len(), keys);
+        let step = queries_at_a_time(self.range.len(), keys);
+        let mut of_biases = of_bias.map(|bias| bias.split_rows(step).into_iter());
         let strides = [
             odd_lines(keys),
             odd_lines(dim.next_multiple_of(panel_width())),
         ];
         with_scratch(2 * step * (strides[0] + strides[1]), |scratch| {
             for (index, of_query) in of_query.split_rows(step).into_iter().enumerate() {
-                let first = self.queries.start + index * step;
+                let first = self.range.start + index * step;
                 simd::dispatch(Step {
                     packed: self.packed,
-                    queries: self.all_queries.skip(first, of_query.count()),
+                    queries: self.queries.skip(first, of_query.count()),
+                    bias: self.attention.bias_rows(self.head, first, of_query.count()),
+                    of_bias: of_biases.as_mut().and_then(Iterator::next),
                     gradient: self.gradient.skip(first, of_query.count()),
                     scale: self.attention.scale(),
                     strides,
@@ -193,6 +245,8 @@ impl Piece<'_> {
 struct Step<'a> {
     packed: &'a Packed,
     queries: Rows<'a>,
+    bias: Option<Rows<'a>>,
+    of_bias: Option<RowsMut<'a>>,
     gradient: Rows<'a>,
     scale: f32,
     /// Of rows of logits, and of rows of queries.
@@ -211,6 +265,8 @@ impl WithSimd for Step<'_> {
         let Self {
             packed,
             queries,
+            bias,
+            of_bias,
             gradient,
             scale,
             strides: [wide, narrow],
@@ -229,7 +285,18 @@ impl WithSimd for Step<'_> {
 
         let logits = RowsMut::new(weights, wide, count, keys);
         let right = &packed.transposed_keys;
-        matmul_tile(simd, queries, right, 0..right.num_panels(), plain, logits);
+        let epilogue = Epilogue {
+            residual: bias.map_or(Residual::None, Residual::Rows),
+            ..plain
+        };
+        matmul_tile(
+            simd,
+            queries,
+            right,
+            0..right.num_panels(),
+            epilogue,
+            logits,
+        );
         let right = &packed.transposed_values;
         let out = RowsMut::new(of_weights, wide, count, keys);
         matmul_tile(simd, gradient, right, 0..right.num_panels(), plain, out);
@@ -243,6 +310,12 @@ impl WithSimd for Step<'_> {
             of_row[keys..whole].fill(0.0);
             *factor = exponentials(simd, &mut row[..whole]).recip();
             to_logit_gradients(simd, &mut row[..whole], &mut of_row[..whole], *factor);
+        }
+
+        if let Some(mut of_bias) = of_bias {
+            for (row, values) in of_weights.chunks_exact(wide).enumerate() {
+                add(simd, of_bias.row(row, 0, keys), &values[..keys]);
+            }
         }
 
         let weights = Rows::dense(weights, wide);
@@ -281,6 +354,14 @@ fn to_logit_gradients<S: Simd>(simd: S, weights: &mut [f32], gradients: &mut [f3
     }
 }
 
+#[inline(always)]
+fn add<S: Simd>(simd: S, to: &mut [f32], values: &[f32]) {
+    for (to, values) in to.chunks_mut(S::F32_LANES).zip(values.chunks(S::F32_LANES)) {
+        let sum = simd.add_f32s(load(simd, to), load(simd, values));
+        store(simd, to, sum);
+    }
+}
+
 /// The first `width` columns of `rows` times `scale`, `stride` values apart.
 fn copy_rows<'a>(
     rows: Rows<'_>,
@@ -308,13 +389,14 @@ mod tests {
         test_support::{max_difference, noise},
     };
 
-    /// The rule as it is written, in `f64`: gradients of queries, keys and values.
-    fn twin(attention: &Attention<'_>, gradient: &[f32]) -> [Vec<f32>; 3] {
+    /// The rule as it is written, in `f64`: gradients of queries, keys, values and bias.
+    fn twin(attention: &Attention<'_>, gradient: &[f32]) -> [Vec<f32>; 4] {
         let (dim, channels) = (attention.dim(), attention.channels);
         let scale = (dim as f64).sqrt().recip();
         let all = [attention.query, attention.key, attention.value];
         let [queries, keys, _] = all.map(|tokens| tokens.count);
         let mut out = all.map(|tokens| vec![0.0_f64; tokens.batch * tokens.count * channels]);
+        let mut of_bias = vec![0.0_f64; attention.num_heads * queries * keys];
         for (image, head) in attention.pairs() {
             let at = |which: usize, token: usize, d: usize| {
                 let tokens: &Tokens<'_> = &all[which];
@@ -331,7 +413,15 @@ mod tests {
                         .map(|d| at(0, query, d) * at(1, key, d))
                         .sum::<f64>()
                 };
-                let exps: Vec<f64> = (0..keys).map(|key| (dot(key) * scale).exp()).collect();
+                let cell = |key: usize| (head * queries + query) * keys + key;
+                let bias = |key: usize| {
+                    attention
+                        .bias
+                        .map_or(0.0, |bias| f64::from(bias[cell(key)]))
+                };
+                let exps: Vec<f64> = (0..keys)
+                    .map(|key| (dot(key) * scale + bias(key)).exp())
+                    .collect();
                 let total: f64 = exps.iter().sum();
                 let of_weight =
                     |key: usize| (0..dim).map(|d| of_out(d) * at(2, key, d)).sum::<f64>();
@@ -340,7 +430,9 @@ mod tests {
                     .sum();
                 for key in 0..keys {
                     let weight = exps[key] / total;
-                    let of_logit = weight * (of_weight(key) - mean) * scale;
+                    let of_logit = weight * (of_weight(key) - mean);
+                    of_bias[cell(key)] += of_logit;
+                    let of_logit = of_logit * scale;
                     for d in 0..dim {
                         out[0][place(queries, query, d)] += of_logit * at(1, key, d);
                         out[1][place(keys, key, d)] += of_logit * at(0, query, d);
@@ -349,8 +441,10 @@ mod tests {
                 }
             }
         }
+        let [query, key, value] = out;
         #[expect(clippy::cast_possible_truncation, reason = "compared as f32")]
-        out.map(|values| values.into_iter().map(|value| value as f32).collect())
+        [query, key, value, of_bias]
+            .map(|values| values.into_iter().map(|value| value as f32).collect())
     }
 
     proptest! {
@@ -363,25 +457,35 @@ mod tests {
             queries in 1..130_usize,
             keys in 1..60_usize,
             gap in 0..5_usize,
+            biased: bool,
         ) {
             let channels = num_heads * dim;
             let stride = channels + gap;
             let [query, key, value] = [(queries, 1), (keys, 2), (keys, 3)]
                 .map(|(count, seed)| noise(batch * count * stride, seed));
             let tokens = |values, count| Tokens { values, stride, batch, count };
+            let bias = noise(num_heads * queries * keys, 5);
             let attention = Attention {
                 num_heads,
                 channels,
                 query: tokens(&query[..], queries),
                 key: tokens(&key[..], keys),
                 value: tokens(&value[..], keys),
-                bias: None,
+                bias: biased.then_some(&bias[..]),
             };
             let gradient = noise(attention.query_values(), 4);
             let expected = twin(&attention, &gradient);
             let mut actual = expected.each_ref().map(|values| vec![f32::NAN; values.len()]);
-            attention_backward(&attention, &gradient, actual.each_mut().map(|values| &mut values[..]));
-            for (actual, expected) in actual.iter().zip(&expected) {
+            let [query, key, value, bias] = actual.each_mut().map(|values| &mut values[..]);
+            let to = AttentionGradients {
+                query,
+                key,
+                value,
+                bias: biased.then_some(bias),
+            };
+            attention_backward(&attention, &gradient, to);
+            let count = if biased { 4 } else { 3 };
+            for (actual, expected) in actual.iter().zip(&expected).take(count) {
                 let largest = expected.iter().fold(1.0_f32, |most, value| most.max(value.abs()));
                 let difference = max_difference(actual, expected) / largest;
                 prop_assert!(difference < 1e-5, "{}", difference);

@@ -40,21 +40,28 @@ proptest! {
 
     #[test]
     fn gradients_of_attention(
-        case in cases(1..12, 9), num_heads in 1..4_usize, size in [1..7_usize, 1..7],
+        case in cases(1..12, 9), num_heads in 1..4_usize, size in [1..7_usize, 1..7], biased: bool,
     ) {
         let channels = case.channels * num_heads;
         let query = Case { channels, ..case }.map();
         let leaves = [query, case.other(channels, size), case.other(channels, size) + 0.1];
-        let gradients = |leaves: [Tensor<4>; 3]| {
+        let [queries, keys] = [case.size, size].map(|[height, width]| height * width);
+        let bias = case.weight([num_heads, queries, keys]);
+        let gradients = |leaves: [Tensor<4>; 3], bias: Tensor<3>| {
             let leaves = leaves.map(|leaf| leaf.autodiff().require_grad());
+            let bias = bias.autodiff().require_grad();
             let [query, key, value] = leaves.clone();
-            let context = attention(query, key, value, num_heads, None);
+            let context = attention(query, key, value, num_heads, biased.then(|| bias.clone()));
             let factors = case.other(channels, case.size).cast(context.dtype());
             let gradients = (context * factors.autodiff()).sum().backward();
-            leaves.map(|leaf| leaf.grad(&gradients).expect("a leaf of the graph"))
+            let of_bias = bias.grad(&gradients).map(Tensor::unsqueeze::<4>);
+            let of_maps = leaves.map(|leaf| leaf.grad(&gradients).expect("a leaf of the graph"));
+            of_maps.into_iter().chain(of_bias).collect::<Vec<_>>()
         };
-        let expected = gradients(leaves.clone().map(in_f64));
-        for (actual, expected) in gradients(leaves).into_iter().zip(expected) {
+        let expected = gradients(leaves.clone().map(in_f64), in_f64(bias.clone()));
+        let actual = gradients(leaves, bias);
+        prop_assert_eq!([actual.len(), expected.len()], [if biased { 4 } else { 3 }; 2]);
+        for (actual, expected) in actual.into_iter().zip(expected) {
             assert_close(actual, expected, 1e-4)?;
         }
     }

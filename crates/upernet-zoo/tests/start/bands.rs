@@ -8,7 +8,7 @@ use upernet_zoo::{
     start::{from_backbone, from_checkpoint},
 };
 
-use crate::support::{convnext, convnextv2, dinov3_convnext, resnet, saved, swin, swinv2};
+use crate::support::{beit, convnext, convnextv2, dinov3_convnext, resnet, saved, swin, swinv2};
 
 /// The same network for images of so many bands.
 fn with_bands(config: &HfConfig, bands: usize) -> HfConfig {
@@ -33,6 +33,7 @@ fn a_photo_as_other_bands_gives_the_same_maps() {
         convnextv2(),
         dinov3_convnext(),
         resnet(),
+        beit(),
     ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let before = saved(&config, folder.path());
