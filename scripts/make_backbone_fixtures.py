@@ -8,8 +8,10 @@ OUT/swin, OUT/swinv2, OUT/convnext, OUT/convnextv2, OUT/resnet and OUT/beit each
 expected.safetensors: `pixel_values`, and `stage1` to `stage4`, the maps of `SwinBackbone`,
 `Swinv2Backbone`, `ConvNextBackbone`, `ConvNextV2Backbone`, `ResNetBackbone` or `BeitBackbone` loaded
 from that folder by `from_pretrained`, which draws the norms of the maps anew, where there are any: weight one, bias
-zero. OUT/dinov3_convnext gets the same for a bare model, since DINOv3 comes without a classifier, and
-its maps have no norms. BEiT's maps are those before its neck, which no classifier has.
+zero. OUT/dinov2 gets the same for a `Dinov2ForImageClassification`, whose final norm is that of its
+maps. OUT/dinov3_convnext and OUT/dinov3_vit get the same for bare models, since DINOv3 comes without
+a classifier; the maps of its ConvNeXt have no norms. BEiT's maps are those before its neck, which no
+classifier has.
 Made with the versions in requirements.txt; every weight is a function of its name.
 """
 
@@ -88,6 +90,13 @@ def main() -> int:
         use_mask_token=True,
         num_labels=3,
     )
+    plain = dict(hidden_size=8, num_hidden_layers=4, num_attention_heads=2)
+    dinov2 = transformers.Dinov2Config(
+        **plain, mlp_ratio=2, patch_size=7, image_size=35, num_labels=3
+    )
+    dinov3_vit = transformers.DINOv3ViTConfig(
+        **plain, intermediate_size=12, patch_size=8, num_register_tokens=2
+    )
     make(
         out / "swin",
         transformers.SwinForImageClassification(swin),
@@ -123,6 +132,16 @@ def main() -> int:
         transformers.BeitForImageClassification(beit),
         transformers.BeitBackbone,
     )
+    make(
+        out / "dinov2",
+        transformers.Dinov2ForImageClassification(dinov2),
+        transformers.Dinov2Backbone,
+    )
+    make(
+        out / "dinov3_vit",
+        transformers.DINOv3ViTModel(dinov3_vit),
+        transformers.DINOv3ViTBackbone,
+    )
     return 0
 
 
@@ -149,7 +168,8 @@ def fill(model) -> None:
         for index, (name, parameter) in enumerate(sorted(model.named_parameters())):
             generator = torch.Generator().manual_seed(index)
             values = torch.randn(parameter.shape, generator=generator)
-            is_norm = name.endswith(("norm.weight", "normalization.weight"))
+            norms = ("norm.weight", "normalization.weight", "norm1.weight", "norm2.weight")
+            is_norm = name.endswith(norms)
             parameter.copy_((1.0 if is_norm else 0.0) + 0.2 * values)
         for index, (name, buffer) in enumerate(sorted(model.named_buffers())):
             generator = torch.Generator().manual_seed(1000 + index)

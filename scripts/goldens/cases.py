@@ -8,6 +8,9 @@ from transformers import (
     ConvNextConfig,
     ConvNextV2Config,
     DINOv3ConvNextConfig,
+    DINOv3ViTConfig,
+    Dinov2Config,
+    Dinov2WithRegistersConfig,
     PretrainedConfig,
     ResNetConfig,
     SwinConfig,
@@ -106,6 +109,18 @@ def beit(hidden_size=16, layers=4, num_attention_heads=2, out_stages=(1, 2, 3, 4
     )
 
 
+def plain_vit(config_class, hidden_size, num_attention_heads, patch_size, layers, out, **more):
+    """A plain transformer that returns the maps of the layers `out`, counted from 1."""
+    return config_class(
+        hidden_size=hidden_size,
+        num_attention_heads=num_attention_heads,
+        patch_size=patch_size,
+        num_hidden_layers=layers,
+        out_features=[f"stage{layer}" for layer in out],
+        **more,
+    )
+
+
 # ---------------------------------------------------------------- tables
 
 WIDE = dict(hidden_size=32, auxiliary_channels=16)
@@ -192,7 +207,35 @@ SMALL: dict[str, Callable[[], Case]] = {
     "beit-flat": lambda: case(
         beit(add_fpn=False, out_stages=(2, 3, 4), use_relative_position_bias=True), (48, 66)
     ),
+    "dinov2": lambda: case(
+        plain_vit(Dinov2Config, 24, 3, 14, 5, (1, 2, 4, 5), image_size=70), (83, 131)
+    ),
+    "dinov2-registers": lambda: case(
+        plain_vit(Dinov2WithRegistersConfig, 24, 3, 14, 4, (1, 2, 3, 4), **REGISTERS), (69, 93)
+    ),
+    "dinov3-vit": lambda: case(
+        plain_vit(DINOv3ViTConfig, 24, 3, 16, 4, (1, 2, 3, 4), **DINOV3_VIT), (69, 131)
+    ),
+    "dinov3-vit-gated": lambda: case(
+        plain_vit(DINOv3ViTConfig, 24, 3, 16, 4, (1, 2, 3, 4), **DINOV3_GATED), (69, 93)
+    ),
 }
+
+# A gated perceptron, and more positions learned than the image has patches: antialiasing shows.
+REGISTERS = dict(
+    image_size=112, num_register_tokens=3, use_swiglu_ffn=True, mlp_ratio=2, qkv_bias=False
+)
+# Training multiplies places by a random factor unless it is told not to.
+DINOV3_VIT = dict(intermediate_size=40, num_register_tokens=4, pos_embed_rescale=None)
+# The final norm on the last map alone.
+DINOV3_GATED = dict(
+    intermediate_size=24,
+    num_register_tokens=2,
+    pos_embed_rescale=None,
+    use_gated_mlp=True,
+    hidden_act="silu",
+    apply_layernorm=False,
+)
 
 NARROW = dict(hidden_sizes=(8, 12, 16, 24))
 NARROWER = dict(hidden_sizes=(4, 6, 10, 14))
@@ -286,6 +329,32 @@ TRIMMED: dict[str, Callable[[], Case]] = {
         ),
         (12, 12),
         **SLIM,
+    ),
+    # 4 x 6 patches, positions learned on 3 x 3; a border that no patch covers.
+    "dinov2": lambda: trimmed(
+        plain_vit(Dinov2Config, 12, 3, 5, 5, (1, 2, 4, 5), image_size=15, mlp_ratio=2),
+        (23, 31),
+        **SLIM,
+    ),
+    # 3 x 5 patches, positions learned on 6 x 6.
+    "dinov2-registers": lambda: trimmed(
+        plain_vit(
+            Dinov2WithRegistersConfig,
+            12,
+            2,
+            5,
+            4,
+            (1, 2, 3, 4),
+            **{**REGISTERS, "image_size": 30},
+        ),
+        (18, 27),
+        **SLIM,
+    ),
+    "dinov3-vit": lambda: trimmed(
+        plain_vit(DINOv3ViTConfig, 16, 2, 5, 4, (1, 2, 3, 4), **DINOV3_VIT), (19, 33), **SLIM
+    ),
+    "dinov3-vit-gated": lambda: trimmed(
+        plain_vit(DINOv3ViTConfig, 16, 4, 5, 4, (1, 2, 3, 4), **DINOV3_GATED), (27, 16), **SLIM
     ),
 }
 

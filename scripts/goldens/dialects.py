@@ -64,6 +64,18 @@ BEIT_TO_CANONICAL = [
 ]
 # DINOv3's ConvNeXt in memory, and as transformers 5 saves it.
 DINOV3_MEMORY, DINOV3_SAVED = "backbone.model.stages.", "backbone.stages."
+# Plain transformers: DINOv3's layers in memory, and as transformers 5 saves them; DINOv2's.
+DINOV3_VIT_MEMORY, DINOV3_VIT_SAVED = "backbone.model.layer.", "backbone.layer."
+DINOV2_TO_CANONICAL = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in [
+        (r"\.attention\.q_proj\.", ".attention.attention.query."),
+        (r"\.attention\.k_proj\.", ".attention.attention.key."),
+        (r"\.attention\.v_proj\.", ".attention.attention.value."),
+        (r"\.attention\.o_proj\.", ".attention.output.dense."),
+        (r"\.mlp\.down_proj\.", ".mlp.weights_out."),
+    ]
+]
 # transformers 5 builds a final norm that the backbone never uses.
 UNUSED = re.compile(r"^backbone\.swin\.layernorm\.")
 
@@ -74,13 +86,27 @@ def canonical_key(key: str, is_swin: bool) -> str:
         return _renamed(key, V5_TO_CANONICAL)
     if key.startswith(("backbone.beit.", "backbone.fpn.")):
         return _renamed(key, BEIT_TO_CANONICAL)
-    return key.replace(DINOV3_MEMORY, DINOV3_SAVED)
+    if key.startswith("backbone.encoder.layer."):
+        return _renamed(key, DINOV2_TO_CANONICAL)
+    return key.replace(DINOV3_MEMORY, DINOV3_SAVED).replace(DINOV3_VIT_MEMORY, DINOV3_VIT_SAVED)
 
 
 def _renamed(key, rules):
     for pattern, replacement in rules:
         key = pattern.sub(replacement, key)
     return key
+
+
+def with_joined_gates(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """DINOv2's files hold the gate of a perceptron and what it multiplies as one layer."""
+    joined = {}
+    for key, tensor in tensors.items():
+        if key.startswith("backbone.encoder.layer.") and ".mlp.gate_proj." in key:
+            values = tensors[key.replace("gate_proj", "up_proj")]
+            joined[key.replace("gate_proj", "weights_in")] = torch.cat([tensor, values])
+        elif not (key.startswith("backbone.encoder.layer.") and ".mlp.up_proj." in key):
+            joined[key] = tensor
+    return joined
 
 
 def relative_position_index(window_size: int) -> torch.Tensor:

@@ -32,7 +32,7 @@ from safetensors.torch import save_file
 from transformers import UperNetForSemanticSegmentation
 
 from .cases import Case
-from .dialects import STATES
+from .dialects import STATES, with_joined_gates
 from .images import preprocessor_settings
 from .weights import Built, build, generator
 
@@ -108,6 +108,36 @@ GRADIENTS = {
         "backbone.embedder.embedder.normalization.weight",
         "backbone.encoder.stages.1.layers.0.shortcut.convolution.weight",
         "backbone.encoder.stages.0.layers.0.layer.1.normalization.bias",
+    ],
+    "dinov2": [
+        "backbone.embeddings.cls_token",
+        "backbone.embeddings.position_embeddings",
+        "backbone.embeddings.patch_embeddings.projection.weight",
+        "backbone.encoder.layer.0.attention.attention.query.weight",
+        "backbone.encoder.layer.1.attention.output.dense.bias",
+        "backbone.encoder.layer.2.layer_scale1.lambda1",
+        "backbone.encoder.layer.3.mlp.fc1.weight",
+        "backbone.layernorm.weight",
+    ],
+    "dinov2_with_registers": [
+        "backbone.embeddings.cls_token",
+        "backbone.embeddings.register_tokens",
+        "backbone.embeddings.position_embeddings",
+        "backbone.encoder.layer.0.attention.attention.key.weight",
+        "backbone.encoder.layer.1.layer_scale2.lambda1",
+        "backbone.encoder.layer.2.mlp.weights_in.weight",
+        "backbone.encoder.layer.2.mlp.weights_in.bias",
+    ],
+    "dinov3_vit": [
+        "backbone.embeddings.cls_token",
+        "backbone.embeddings.register_tokens",
+        "backbone.embeddings.patch_embeddings.weight",
+        "backbone.layer.0.attention.q_proj.weight",
+        "backbone.layer.1.attention.k_proj.weight",
+        "backbone.layer.2.mlp.gate_proj.weight",
+        "backbone.layer.2.mlp.up_proj.weight",
+        "backbone.layer.3.layer_scale2.lambda1",
+        "backbone.norm.bias",
     ],
 }
 HEAD_GRADIENTS = [
@@ -384,7 +414,8 @@ def _kind(built):
 
 def _gradients(built):
     named = built.model.named_parameters()
-    return {built.names[key]: value.grad for key, value in named if value.grad is not None}
+    gradients = {built.names[key]: value.grad for key, value in named if value.grad is not None}
+    return with_joined_gates(gradients)
 
 
 def _on_host(tensors, prefix):

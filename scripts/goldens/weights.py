@@ -13,7 +13,7 @@ import torch
 from transformers import UperNetConfig, UperNetForSemanticSegmentation
 
 from .cases import Case
-from .dialects import canonical_key
+from .dialects import canonical_key, with_joined_gates
 
 DERIVED = ("relative_position_index", "relative_coords_table")
 
@@ -87,8 +87,10 @@ def build(seed: str, spec: Case) -> Built:
 
 def canonical_state(model, names: dict[str, str]) -> dict[str, torch.Tensor]:
     """The model's tensors under their canonical names."""
-    return {
-        names[key]: tensor.detach().clone().contiguous()
-        for key, tensor in model.state_dict().items()
-        if key in names
-    }
+    return with_joined_gates(
+        {
+            names[key]: tensor.detach().clone().contiguous()
+            for key, tensor in model.state_dict().items()
+            if key in names
+        }
+    )

@@ -5,14 +5,14 @@ use serde_json::{Map, Value, json};
 use upernet_hf::{
     config::{
         HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
-        HfDinov3ConvNextConfig, HfResNetActivation, HfResNetConfig, HfResNetLayerType,
-        HfSwinConfig, HfSwinV2Config,
+        HfDinov2Config, HfDinov3ConvNextConfig, HfDinov3VitConfig, HfGateActivation,
+        HfResNetActivation, HfResNetConfig, HfResNetLayerType, HfSwinConfig, HfSwinV2Config,
     },
     processor::HfProcessorConfig,
 };
 
 /// Every key that a reader looks at, so that random objects hit them.
-const KEYS: [&str; 60] = [
+const KEYS: [&str; 72] = [
     "model_type",
     "backbone_config",
     "backbone",
@@ -54,7 +54,6 @@ const KEYS: [&str; 60] = [
     "layer_type",
     "downsample_in_first_stage",
     "downsample_in_bottleneck",
-    "hidden_size",
     "num_hidden_layers",
     "num_attention_heads",
     "intermediate_size",
@@ -63,6 +62,19 @@ const KEYS: [&str; 60] = [
     "use_shared_relative_position_bias",
     "add_fpn",
     "reshape_hidden_states",
+    "use_swiglu_ffn",
+    "use_mask_token",
+    "use_gated_mlp",
+    "layerscale_value",
+    "num_register_tokens",
+    "apply_layernorm",
+    "rope_theta",
+    "pos_embed_shift",
+    "pos_embed_jitter",
+    "pos_embed_rescale",
+    "attention_dropout",
+    "key_bias",
+    "mlp_bias",
     "out_features",
     "out_indices",
     "size",
@@ -90,6 +102,10 @@ fn any_json() -> impl Strategy<Value = Value> {
             "dinov3_convnext",
             "resnet",
             "beit",
+            "dinov2",
+            "dinov2_with_registers",
+            "dinov3_vit",
+            "silu",
             "gelu",
             "relu",
             "basic",
@@ -143,6 +159,8 @@ fn backbone() -> impl Strategy<Value = HfBackboneConfig> {
         }),
         resnet().prop_map(HfBackboneConfig::ResNet),
         beit().prop_map(HfBackboneConfig::Beit),
+        dinov2().prop_map(HfBackboneConfig::Dinov2),
+        dinov3_vit().prop_map(HfBackboneConfig::Dinov3Vit),
     ]
 }
 
@@ -327,6 +345,86 @@ fn beit() -> impl Strategy<Value = HfBeitConfig> {
             ..config.clone()
         })
     })
+}
+
+/// Layers, heads, channels of a head in fours, side of a patch, and which layers are returned.
+fn plain() -> impl Strategy<Value = (usize, usize, usize, usize, Vec<usize>)> {
+    let sizes = (1_usize..14, 1_usize..5, 1_usize..9, 1_usize..17);
+    sizes.prop_flat_map(|(layers, heads, fours, patch)| {
+        out_stages(layers).prop_map(move |stages| (layers, heads, 4 * fours, patch, stages))
+    })
+}
+
+fn dinov2() -> impl Strategy<Value = HfDinov2Config> {
+    let registers = proptest::option::of(0_usize..9);
+    let ratio = prop_oneof![(1_u8..9).prop_map(f64::from), 1.0..9.0_f64];
+    (plain(), registers, ratio, any::<[bool; 4]>(), 0.0..1.0_f64).prop_map(
+        |((layers, heads, head, patch, out_stages), registers, mlp_ratio, choices, rate)| {
+            let [gated, bias, norm, mask] = choices;
+            HfDinov2Config {
+                hidden_size: heads * head,
+                num_hidden_layers: layers,
+                num_attention_heads: heads,
+                patch_size: patch,
+                image_size: 5 * patch + 1,
+                mlp_ratio,
+                use_swiglu_ffn: gated,
+                qkv_bias: bias,
+                apply_layernorm: norm,
+                // With registers there is one in any case.
+                use_mask_token: mask || registers.is_some(),
+                num_register_tokens: registers,
+                drop_path_rate: rate.min(0.9),
+                out_stages,
+                ..HfDinov2Config::default()
+            }
+        },
+    )
+}
+
+fn dinov3_vit() -> impl Strategy<Value = HfDinov3VitConfig> {
+    let reach = || proptest::option::of(1.0..9.0_f64);
+    let augmentation = (proptest::option::of(0.0..9.0_f64), reach(), reach());
+    (
+        plain(),
+        augmentation,
+        any::<[bool; 8]>(),
+        1_usize..99,
+        0_usize..9,
+    )
+        .prop_map(
+            |(
+                (layers, heads, head, patch, out_stages),
+                augmentation,
+                choices,
+                inner,
+                registers,
+            )| {
+                let [gated, silu, query, key, value, proj, mlp, norm] = choices;
+                let activations = [HfGateActivation::Gelu, HfGateActivation::Silu];
+                HfDinov3VitConfig {
+                    hidden_size: heads * head,
+                    intermediate_size: inner,
+                    num_hidden_layers: layers,
+                    num_attention_heads: heads,
+                    patch_size: patch,
+                    hidden_act: activations[usize::from(silu)],
+                    use_gated_mlp: gated,
+                    query_bias: query,
+                    key_bias: key,
+                    value_bias: value,
+                    proj_bias: proj,
+                    mlp_bias: mlp,
+                    apply_layernorm: norm,
+                    num_register_tokens: registers,
+                    pos_embed_shift: augmentation.0,
+                    pos_embed_jitter: augmentation.1,
+                    pos_embed_rescale: augmentation.2,
+                    out_stages,
+                    ..HfDinov3VitConfig::default()
+                }
+            },
+        )
 }
 
 fn config() -> impl Strategy<Value = HfConfig> {

@@ -46,15 +46,18 @@ pub struct Factors {
     pub weight_decay: f64,
 }
 
-/// Parts of the keys of parameters that do not decay, whatever their rank. The last two: `logit_scale`
-/// and `cpb_mlp` of Microsoft's `SwinTransformerV2.no_weight_decay_keywords`.
-const UNDECAYED: [&str; 6] = [
+/// Parts of the keys of parameters that do not decay, whatever their rank. `logit_scale` and
+/// `continuous_position_bias_mlp`: Microsoft's `SwinTransformerV2.no_weight_decay_keywords`; learned
+/// tokens: timm's `VisionTransformer.no_weight_decay`.
+const UNDECAYED: [&str; 8] = [
     ".grn.",
     "relative_position_bias_table",
     "position_embeddings",
     "cls_token",
     "logit_scale",
     "continuous_position_bias_mlp",
+    "mask_token",
+    "register_tokens",
 ];
 
 fn one() -> f64 {
@@ -152,9 +155,9 @@ fn layer(key: &str, depths: &[usize]) -> usize {
     if stems.iter().any(|stem| key.starts_with(stem)) {
         return 0;
     }
-    // Each layer of a BEiT is a stage of one block.
-    let layer = number_after(".encoder.layer.").filter(|&layer| layer < depths.len());
-    if let Some(layer) = layer {
+    // Each layer of a plain transformer is a stage of one block.
+    let layer = number_after(".encoder.layer.").or_else(|| number_after("backbone.layer."));
+    if let Some(layer) = layer.filter(|&layer| layer < depths.len()) {
         return layer + 1;
     }
     let stage = number_after(".encoder.stages.")
@@ -309,6 +312,26 @@ mod tests {
             (token.learning_rate, token.weight_decay),
             (0.5_f64.powi(13), 0.0)
         );
+    }
+
+    #[test]
+    fn layers_of_plain_transformers_are_counted_from_the_stem() {
+        let depths = [1; 12];
+        for (key, expected) in [
+            ("backbone.embeddings.position_embeddings", 0),
+            ("backbone.encoder.layer.0.norm1.weight", 1),
+            ("backbone.encoder.layer.11.layer_scale2.lambda1", 12),
+            ("backbone.layernorm.weight", 13),
+            ("backbone.layer.4.attention.q_proj.weight", 5),
+            ("backbone.norm.weight", 13),
+        ] {
+            assert_eq!(layer(key, &depths), expected, "{key}");
+        }
+        let (groups, config) = (Groups::default(), convnext());
+        for key in ["cls_token", "register_tokens", "position_embeddings"] {
+            let key = format!("backbone.embeddings.{key}");
+            assert_eq!(groups.factors(&key, 3, &config).weight_decay, 0.0, "{key}");
+        }
     }
 
     #[test]

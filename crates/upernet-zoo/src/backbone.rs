@@ -6,6 +6,7 @@ use upernet_convnext::ConvNext;
 use upernet_nn::{Backbone, FeaturePyramid, Precision, PreparedBackbone};
 use upernet_resnet::ResNet;
 use upernet_swin::{Swin, SwinV2};
+use upernet_vit::Vit;
 
 /// One of the backbone families that published UPerNets use.
 #[derive(Module, Debug)]
@@ -24,6 +25,8 @@ pub enum ZooBackbone {
     ResNet(ResNet),
     /// Plain transformer under a neck that makes a pyramid.
     Beit(Beit),
+    /// Plain transformer: DINOv2, DINOv3.
+    Vit(Vit),
 }
 
 impl Backbone for ZooBackbone {
@@ -34,6 +37,7 @@ impl Backbone for ZooBackbone {
             Self::ConvNext(convnext) => convnext.channels(),
             Self::ResNet(resnet) => resnet.channels(),
             Self::Beit(beit) => beit.channels(),
+            Self::Vit(vit) => vit.channels(),
         }
     }
 
@@ -44,6 +48,7 @@ impl Backbone for ZooBackbone {
             Self::ConvNext(convnext) => convnext.strides(),
             Self::ResNet(resnet) => resnet.strides(),
             Self::Beit(beit) => beit.strides(),
+            Self::Vit(vit) => vit.strides(),
         }
     }
 
@@ -54,6 +59,7 @@ impl Backbone for ZooBackbone {
             Self::ConvNext(convnext) => convnext.forward(pixel_values),
             Self::ResNet(resnet) => resnet.forward(pixel_values),
             Self::Beit(beit) => beit.forward(pixel_values),
+            Self::Vit(vit) => vit.forward(pixel_values),
         }
     }
 
@@ -64,6 +70,7 @@ impl Backbone for ZooBackbone {
             Self::ConvNext(convnext) => convnext.min_size(),
             Self::ResNet(resnet) => resnet.min_size(),
             Self::Beit(beit) => beit.min_size(),
+            Self::Vit(vit) => vit.min_size(),
         }
     }
 
@@ -74,6 +81,7 @@ impl Backbone for ZooBackbone {
             Self::ConvNext(convnext) => convnext.prepare(precision),
             Self::ResNet(resnet) => resnet.prepare(precision),
             Self::Beit(beit) => beit.prepare(precision),
+            Self::Vit(vit) => vit.prepare(precision),
         }
     }
 }

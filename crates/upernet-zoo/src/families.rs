@@ -5,6 +5,7 @@ mod convnext;
 mod resnet;
 mod swin;
 mod swinv2;
+mod vit;
 
 use burn::tensor::Device;
 use upernet_hf::config::HfBackboneConfig;
@@ -62,6 +63,8 @@ pub(crate) fn family(config: &HfBackboneConfig) -> Result<&dyn Family, Error> {
         HfBackboneConfig::Dinov3ConvNext(convnext) => Ok(convnext),
         HfBackboneConfig::ResNet(resnet) => Ok(resnet),
         HfBackboneConfig::Beit(beit) => Ok(beit),
+        HfBackboneConfig::Dinov2(vit) => Ok(vit),
+        HfBackboneConfig::Dinov3Vit(vit) => Ok(vit),
         other => Err(Error::UnsupportedBackbone {
             model_type: other.model_type().to_owned(),
         }),

@@ -7,7 +7,10 @@ use upernet_hf::weights::Checkpoint;
 use crate::{
     Dialect, Dropped, Error,
     dialects::{self, Change, Place, Recognised},
-    keys::{backbone_dialect, backbone_key, dialect, is_backbone, to_hub},
+    keys::{
+        backbone_dialect, backbone_key, dialect, is_backbone, is_plain, plain_dialect, plain_key,
+        to_hub,
+    },
     parameters::HubParameter,
 };
 
@@ -97,6 +100,14 @@ impl HubNames {
     pub(crate) fn of_network(checkpoint: &Checkpoint) -> Result<Self, Error> {
         let keys = keys(checkpoint);
         let Some(found) = recognised(checkpoint, &keys)? else {
+            if is_plain(keys.iter().copied()) {
+                let mut names = Self::new(plain_dialect(keys.iter().copied()));
+                for key in keys {
+                    let hub = plain_key(key).filter(|_| key.starts_with("backbone."));
+                    names.insert(hub.unwrap_or_else(|| key.to_owned()), key, Change::Same);
+                }
+                return Ok(names);
+            }
             let mut names = Self::new(dialect(keys.iter().copied()));
             for key in keys {
                 names.insert(to_hub(key, names.dialect), key, Change::Same);
@@ -142,9 +153,15 @@ impl HubNames {
     pub(crate) fn of_backbone(checkpoint: &Checkpoint) -> Result<Self, Error> {
         let keys = keys(checkpoint);
         let Some(found) = recognised(checkpoint, &keys)? else {
-            let mut names = Self::new(backbone_dialect(keys.iter().copied()));
+            let is_plain = is_plain(keys.iter().copied());
+            let mut names = Self::new(if is_plain {
+                plain_dialect(keys.iter().copied())
+            } else {
+                backbone_dialect(keys.iter().copied())
+            });
+            let hub_key = if is_plain { plain_key } else { backbone_key };
             for key in keys {
-                match backbone_key(key) {
+                match hub_key(key) {
                     Some(hub) => names.insert(hub, key, Change::Same),
                     None => names.put(key, Place::Dropped(NOT_THE_BACKBONES)),
                 }

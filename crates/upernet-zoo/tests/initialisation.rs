@@ -11,14 +11,15 @@ use upernet_zoo::{
     build,
     hf::config::{
         HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
-        HfDinov3ConvNextConfig, HfResNetConfig, HfSwinConfig, HfSwinV2Config,
+        HfDinov2Config, HfDinov3ConvNextConfig, HfDinov3VitConfig, HfResNetConfig, HfSwinConfig,
+        HfSwinV2Config,
     },
     hub_parameters,
 };
 
 const LAYER_SCALE: f32 = 0.25;
 
-fn configs() -> [HfConfig; 7] {
+fn configs() -> [HfConfig; 9] {
     let swin = HfBackboneConfig::Swin(HfSwinConfig {
         embed_dim: 32,
         depths: vec![1, 1, 1, 1],
@@ -76,7 +77,29 @@ fn configs() -> [HfConfig; 7] {
         out_stages: vec![1, 2, 3, 4],
         ..HfBeitConfig::default()
     });
-    [swin, swinv2, convnext, convnextv2, dinov3, resnet, beit].map(|backbone| {
+    let dinov2 = HfBackboneConfig::Dinov2(HfDinov2Config {
+        hidden_size: 64,
+        num_hidden_layers: 3,
+        num_attention_heads: 2,
+        layerscale_value: f64::from(LAYER_SCALE),
+        out_stages: vec![1, 2, 3],
+        ..HfDinov2Config::with_registers()
+    });
+    let dinov3_vit = HfBackboneConfig::Dinov3Vit(HfDinov3VitConfig {
+        hidden_size: 64,
+        intermediate_size: 96,
+        num_hidden_layers: 3,
+        num_attention_heads: 2,
+        num_register_tokens: 4,
+        layerscale_value: f64::from(LAYER_SCALE),
+        use_gated_mlp: true,
+        out_stages: vec![1, 2, 3],
+        ..HfDinov3VitConfig::default()
+    });
+    let backbones = [
+        swin, swinv2, convnext, convnextv2, dinov3, resnet, beit, dinov2, dinov3_vit,
+    ];
+    backbones.map(|backbone| {
         let mut config = HfConfig::new(backbone);
         config.hidden_size = 64;
         config.auxiliary_channels = 32;
@@ -85,7 +108,7 @@ fn configs() -> [HfConfig; 7] {
 }
 
 /// Every value that a parameter starts with, if all are the same.
-fn constant(key: &str) -> Option<f32> {
+fn constant(config: &HfConfig, key: &str) -> Option<f32> {
     let name = key.rsplit('.').next().unwrap_or_default();
     let is_norm = [
         "norm.",
@@ -96,6 +119,8 @@ fn constant(key: &str) -> Option<f32> {
         "hidden_states_norms.",
         "downsampling_layer.0.",
         "layer_norm.",
+        ".norm1.",
+        ".norm2.",
         // DINOv3's: after the stem's convolution, before the others'.
         "stages.0.downsample_layers.1.",
         "stages.1.downsample_layers.0.",
@@ -105,14 +130,29 @@ fn constant(key: &str) -> Option<f32> {
     .iter()
     .any(|part| key.contains(part));
     match name {
+        // A plain transformer draws what Swin has start at zero, DINOv3 its registers too.
+        "position_embeddings" | "cls_token"
+            if matches!(config.backbone, HfBackboneConfig::Dinov2(_)) =>
+        {
+            None
+        }
+        "register_tokens" | "cls_token"
+            if matches!(config.backbone, HfBackboneConfig::Dinov3Vit(_)) =>
+        {
+            None
+        }
         "bias"
         | "relative_position_bias_table"
         | "position_embeddings"
         | "cls_token"
+        | "register_tokens"
+        | "mask_token"
         | "running_mean"
         | "num_batches_tracked" => Some(0.0),
         "running_var" => Some(1.0),
-        "layer_scale_parameter" | "gamma" | "lambda_1" | "lambda_2" => Some(LAYER_SCALE),
+        "layer_scale_parameter" | "gamma" | "lambda_1" | "lambda_2" | "lambda1" => {
+            Some(LAYER_SCALE)
+        }
         "weight" if key.contains(".grn.") => Some(0.0),
         "logit_scale" => Some(std::f32::consts::LN_10),
         "weight" if is_norm => Some(1.0),
@@ -154,7 +194,7 @@ fn every_parameter_starts_as_upstreams_does() {
         model.visit(&mut collect);
         for (parameter, values) in hub_parameters(&model, &config).iter().zip(collect.0) {
             let key = parameter.key();
-            if let Some(expected) = constant(key) {
+            if let Some(expected) = constant(&config, key) {
                 let all = values
                     .iter()
                     .all(|value| value.to_bits() == expected.to_bits());

@@ -12,12 +12,47 @@ use upernet_zoo::{
     Dialect, Error, Model,
     hf::{
         ModelFolder, Overwrite,
-        config::HfBackboneConfig,
+        config::{HfBackboneConfig, HfConfig, HfDinov2Config, HfDinov3VitConfig},
         processor::HfProcessorConfig,
         weights::{Checkpoint, Dtype, TensorInfo, write_safetensors},
     },
     hub_parameters, key_report, load, save,
 };
+
+/// `DINOv2` with registers, its perceptrons gated.
+fn dinov2() -> HfConfig {
+    let backbone = HfBackboneConfig::Dinov2(HfDinov2Config {
+        image_size: 35,
+        patch_size: 7,
+        hidden_size: 12,
+        num_hidden_layers: 5,
+        num_attention_heads: 3,
+        use_swiglu_ffn: true,
+        out_stages: vec![1, 3, 5],
+        ..HfDinov2Config::with_registers()
+    });
+    HfConfig {
+        backbone,
+        ..convnext()
+    }
+}
+
+fn dinov3_vit() -> HfConfig {
+    let backbone = HfBackboneConfig::Dinov3Vit(HfDinov3VitConfig {
+        patch_size: 8,
+        hidden_size: 16,
+        intermediate_size: 20,
+        num_hidden_layers: 4,
+        num_attention_heads: 2,
+        num_register_tokens: 2,
+        out_stages: vec![1, 2, 4],
+        ..HfDinov3VitConfig::default()
+    });
+    HfConfig {
+        backbone,
+        ..convnext()
+    }
+}
 
 fn load_folder(folder: &Path) -> Result<(Model, upernet_zoo::KeyReport), Error> {
     load(
@@ -36,6 +71,8 @@ fn saving_and_loading_keeps_every_bit() {
         dinov3_convnext(),
         resnet(),
         beit(),
+        dinov2(),
+        dinov3_vit(),
     ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let model = saved(&config, folder.path());
@@ -182,6 +219,19 @@ fn what_a_beit_does_not_use_is_ignored() {
         (report.ignored, report.missing),
         (vec![index], vec![count.to_owned()])
     );
+}
+
+#[test]
+fn a_dinov3_vit_in_memory_of_transformers_5_loads_to_the_same_weights() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let model = saved(&dinov3_vit(), folder.path());
+    rewrite(folder.path(), |name, info| {
+        let name = name.replace("backbone.layer.", "backbone.model.layer.");
+        Some((name, info.clone()))
+    });
+    let (loaded, report) = load_folder(folder.path()).expect("the dialect is known");
+    assert_eq!(report.dialect, Dialect::V5Memory);
+    assert_eq!(values(&loaded), values(&model));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::Failure;
 
 /// Every package of the workspace and its layer, as in ARCHITECTURE.md.
-const LAYERS: [(&str, usize); 18] = [
+const LAYERS: [(&str, usize); 19] = [
     ("upernet-hf", 0),
     ("upernet-image", 0),
     ("upernet-ops", 0),
@@ -18,6 +18,7 @@ const LAYERS: [(&str, usize); 18] = [
     ("upernet-head", 2),
     ("upernet-resnet", 2),
     ("upernet-swin", 2),
+    ("upernet-vit", 2),
     ("upernet-data", 3),
     ("upernet-zoo", 3),
     ("upernet", 4),

@@ -95,6 +95,8 @@ fn doctor_finds_flex_in_good_health() {
         "ConvNeXt V2 UPerNet",
         "ResNet UPerNet",
         "BEiT UPerNet",
+        "DINOv2 UPerNet",
+        "DINOv3 ViT UPerNet",
     ] {
         assert!(names.contains(&name), "{name} is not checked");
     }

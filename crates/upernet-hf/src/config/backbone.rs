@@ -65,7 +65,7 @@ impl HfBackboneConfig {
     /// Returns the same backbone with the map of every stage as its output.
     ///
     /// A `BEiT`, whose stages are its layers, returns the maps of four of them through its neck, as its
-    /// authors' recipes have it.
+    /// authors' recipes have it; any other plain transformer those of four layers at equal distances.
     #[must_use]
     pub fn with_all_stages(mut self) -> Self {
         self.family_mut().set_usual_stages();

@@ -130,6 +130,20 @@ impl<'a> Fields<'a> {
         number(&self.path(name), value, range)
     }
 
+    /// Reads a finite number that `null` switches off: unlike elsewhere, absent is the default.
+    pub(crate) fn optional_number(
+        &self,
+        name: &str,
+        default: Option<f64>,
+        range: &RangeInclusive<f64>,
+    ) -> Result<Option<f64>> {
+        match self.map.get(name) {
+            None => Ok(default),
+            Some(Value::Null) => Ok(None),
+            Some(value) => number(&self.path(name), value, range).map(Some),
+        }
+    }
+
     /// Reads a list of finite numbers, or the default.
     pub(crate) fn numbers(
         &self,

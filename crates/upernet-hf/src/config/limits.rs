@@ -10,6 +10,10 @@ pub(crate) const MAX_CHANNELS: usize = 65_536;
 pub(crate) const MAX_STAGES: usize = 8;
 /// Blocks of a backbone, over all stages.
 pub(crate) const MAX_BLOCKS: usize = 1024;
+/// Layers of a plain transformer, each of which is a stage; the largest published ones have 40.
+pub(crate) const MAX_LAYERS: usize = 64;
+/// Learned tokens that belong to no patch; published networks have 4.
+pub(crate) const MAX_REGISTERS: usize = 1024;
 /// Tokens along one side of an attention window.
 pub(crate) const MAX_WINDOW: usize = 64;
 /// Position biases of a Swin V2 over all blocks and heads: 4 GiB of f32, six times those of the largest

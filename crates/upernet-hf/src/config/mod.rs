@@ -8,20 +8,24 @@
 //!
 //! `configuration_upernet.py`, `configuration_swin.py`, `configuration_swinv2.py`, `configuration_convnext.py`,
 //! `configuration_convnextv2.py`, `configuration_resnet.py`, `configuration_beit.py` of `transformers` 4.57.6 and 5.23.0, and
-//! `configuration_dinov3_convnext.py` of 5.23.0.
+//! `configuration_dinov3_convnext.py`, `configuration_dinov3_vit.py`, `configuration_dinov2.py`,
+//! `configuration_dinov2_with_registers.py` of 5.23.0.
 
 mod backbone;
 mod beit;
 mod convnext;
 mod convnext_stages;
 mod convnextv2;
+mod dinov2;
 mod dinov3_convnext;
+mod dinov3_vit;
 mod family;
 pub(crate) mod fields;
 mod head;
 pub(crate) mod json_file;
 mod labels;
 pub(crate) mod limits;
+mod plain_vit;
 mod problem;
 mod resnet;
 mod shared;
@@ -36,7 +40,9 @@ use std::path::Path;
 pub use beit::HfBeitConfig;
 pub use convnext::HfConvNextConfig;
 pub use convnextv2::HfConvNextV2Config;
+pub use dinov2::HfDinov2Config;
 pub use dinov3_convnext::HfDinov3ConvNextConfig;
+pub use dinov3_vit::{HfDinov3VitConfig, HfGateActivation};
 pub use problem::ConfigError;
 pub use resnet::{HfResNetActivation, HfResNetConfig, HfResNetLayerType};
 pub use swin::HfSwinConfig;
@@ -94,6 +100,10 @@ pub enum HfBackboneConfig {
     ResNet(HfResNetConfig),
     /// Plain transformer with biases for the offsets of patches, and a neck that makes a pyramid.
     Beit(HfBeitConfig),
+    /// Plain transformer, self-supervised; with registers and without.
+    Dinov2(HfDinov2Config),
+    /// Plain transformer with rotary positions, self-supervised.
+    Dinov3Vit(HfDinov3VitConfig),
 }
 
 impl Default for HfBackboneConfig {
@@ -125,7 +135,7 @@ from_families! {
 }
 
 /// The `model_type` of each backbone family that is built.
-pub const SUPPORTED_BACKBONES: [&str; 7] = [
+pub const SUPPORTED_BACKBONES: [&str; 10] = [
     "swin",
     "swinv2",
     "convnext",
@@ -133,6 +143,9 @@ pub const SUPPORTED_BACKBONES: [&str; 7] = [
     "dinov3_convnext",
     "resnet",
     "beit",
+    "dinov2",
+    "dinov2_with_registers",
+    "dinov3_vit",
 ];
 
 impl HfConfig {
@@ -281,6 +294,8 @@ impl HfBackboneConfig {
             Self::Dinov3ConvNext(convnext) => convnext,
             Self::ResNet(resnet) => resnet,
             Self::Beit(beit) => beit,
+            Self::Dinov2(vit) => vit,
+            Self::Dinov3Vit(vit) => vit,
         }
     }
 
@@ -293,6 +308,8 @@ impl HfBackboneConfig {
             Self::Dinov3ConvNext(convnext) => convnext,
             Self::ResNet(resnet) => resnet,
             Self::Beit(beit) => beit,
+            Self::Dinov2(vit) => vit,
+            Self::Dinov3Vit(vit) => vit,
         }
     }
 
@@ -314,6 +331,12 @@ impl HfBackboneConfig {
             }
             "resnet" => Ok(Self::ResNet(HfResNetConfig::parse(fields)?)),
             "beit" => Ok(Self::Beit(HfBeitConfig::parse(fields)?)),
+            "dinov2" => Ok(Self::Dinov2(HfDinov2Config::parse(fields)?)),
+            "dinov2_with_registers" => {
+                let vit = HfDinov2Config::parse_with_registers(fields)?;
+                Ok(Self::Dinov2(vit))
+            }
+            "dinov3_vit" => Ok(Self::Dinov3Vit(HfDinov3VitConfig::parse(fields)?)),
             other => Err(ConfigError::Unsupported {
                 field: fields.path("model_type"),
                 found: other.into(),

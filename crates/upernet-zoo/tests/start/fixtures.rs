@@ -117,6 +117,29 @@ fn a_classifier_of_beit_gives_the_maps_that_python_takes_out_of_it() {
     assert_maps(&model, &path);
 }
 
+/// The final norm, which others leave behind, is that of the maps.
+#[test]
+fn plain_transformers_give_the_maps_that_python_takes_out_of_them() {
+    let classifier: &[&str] = &["classifier.bias", "classifier.weight"];
+    for (family, left_out) in [("dinov2", classifier), ("dinov3_vit", &[])] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/backbones");
+        let path = path.join(family);
+        let folder = BackboneFolder::open(&path).expect("a fixture");
+        assert_eq!(folder.config.out_stages(), [4]);
+        let mut config = HfConfig::new(folder.config.clone().with_all_stages());
+        config.hidden_size = 8;
+        config.auxiliary_channels = 8;
+        let (options, device) = (BuildOptions::default(), Device::flex());
+        let (model, report) =
+            from_backbone(&folder, &config, &options, &device).expect("it is the same network");
+        assert_eq!(report.left_out, left_out);
+        let weights = Checkpoint::open(&path).expect("a fixture");
+        assert_eq!(report.keys.applied.len() + left_out.len(), weights.len());
+        assert!(report.drawn.iter().all(|key| !key.starts_with("backbone.")));
+        assert_maps(&model, &path);
+    }
+}
+
 /// Compares the maps of a model's backbone with those of a fixture.
 fn assert_maps(model: &Model, fixture: &Path) {
     let expected = SafetensorsFile::open(&fixture.join("expected.safetensors")).expect("maps");

@@ -13,7 +13,7 @@ use upernet::{
         ModelFolder, Overwrite,
         config::{
             HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
-            HfResNetConfig, HfSwinConfig, HfSwinV2Config,
+            HfDinov2Config, HfDinov3VitConfig, HfResNetConfig, HfSwinConfig, HfSwinV2Config,
         },
         weights::{Dtype, TensorInfo, write_safetensors},
     },
@@ -46,6 +46,8 @@ pub(super) enum Network {
     ConvNextV2,
     ResNet,
     Beit,
+    Dinov2,
+    Dinov3Vit,
 }
 
 /// What a network computes.
@@ -57,13 +59,15 @@ struct Computed {
 }
 
 impl Network {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Swin,
         Self::SwinV2,
         Self::ConvNext,
         Self::ConvNextV2,
         Self::ResNet,
         Self::Beit,
+        Self::Dinov2,
+        Self::Dinov3Vit,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -74,6 +78,8 @@ impl Network {
             Self::ConvNextV2 => "ConvNeXt V2 UPerNet",
             Self::ResNet => "ResNet UPerNet",
             Self::Beit => "BEiT UPerNet",
+            Self::Dinov2 => "DINOv2 UPerNet",
+            Self::Dinov3Vit => "DINOv3 ViT UPerNet",
         }
     }
 
@@ -175,6 +181,28 @@ impl Network {
                 add_fpn: true,
                 out_stages: vec![1, 2, 3, 4],
                 ..HfBeitConfig::default()
+            }),
+            // Registers and a gate, which the other one is without.
+            Self::Dinov2 => HfBackboneConfig::Dinov2(HfDinov2Config {
+                image_size: 40,
+                patch_size: 8,
+                hidden_size: 24,
+                num_hidden_layers: 4,
+                num_attention_heads: 3,
+                use_swiglu_ffn: true,
+                out_stages: vec![1, 2, 3, 4],
+                ..HfDinov2Config::with_registers()
+            }),
+            Self::Dinov3Vit => HfBackboneConfig::Dinov3Vit(HfDinov3VitConfig {
+                patch_size: 8,
+                hidden_size: 24,
+                intermediate_size: 40,
+                num_hidden_layers: 4,
+                num_attention_heads: 3,
+                // Training would draw another factor each time.
+                pos_embed_rescale: None,
+                out_stages: vec![1, 2, 3, 4],
+                ..HfDinov3VitConfig::default()
             }),
         };
         let mut config = HfConfig::new(backbone);

@@ -1,0 +1,214 @@
+//! Plain transformers: `DINOv2`, with registers and without, and `DINOv3`.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use upernet_hf::{
+    ErrorKind,
+    config::{
+        ConfigError, HfBackboneConfig, HfConfig, HfDinov2Config, HfDinov3VitConfig,
+        HfGateActivation,
+    },
+};
+
+/// The backbone of a golden folder of the repository.
+fn golden(name: &str) -> HfBackboneConfig {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/goldens");
+    let config = HfConfig::read(&folder.join(name).join("config.json"));
+    let config = config.expect("this golden's network is built");
+    let again = HfConfig::from_json(config.to_json().as_bytes());
+    assert_eq!(again.as_ref(), Ok(&config), "{name}");
+    config.backbone
+}
+
+/// A `UPerNet` on a plain transformer with one field set.
+fn network(family: &str, field: &str, value: Value) -> Result<HfConfig, ConfigError> {
+    let mut backbone = json!({"model_type": family, "out_indices": [3, 6, 9, 12]});
+    backbone[field] = value;
+    let config = json!({"model_type": "upernet", "backbone_config": backbone});
+    HfConfig::from_json(config.to_string().as_bytes())
+}
+
+fn assert_refused(result: Result<HfConfig, ConfigError>, kind: ErrorKind, message: &str) {
+    let error = result.expect_err(message);
+    assert_eq!(error.to_string(), message);
+    assert_eq!(error.kind(), kind, "{message}");
+}
+
+#[test]
+fn absent_fields_have_hugging_faces_defaults() {
+    for (family, expected) in [
+        (
+            "dinov2",
+            HfBackboneConfig::Dinov2(HfDinov2Config::default()),
+        ),
+        (
+            "dinov2_with_registers",
+            HfBackboneConfig::Dinov2(HfDinov2Config::with_registers()),
+        ),
+        (
+            "dinov3_vit",
+            HfBackboneConfig::Dinov3Vit(HfDinov3VitConfig::default()),
+        ),
+    ] {
+        assert_eq!(expected.model_type(), family);
+        assert_eq!(expected.out_stages(), [12], "the last layer alone");
+        let found = network(family, "hidden_act", json!("gelu")).expect("it is the default");
+        assert_eq!(found.backbone, expected.clone().with_all_stages());
+        assert_eq!(found.backbone.depths(), [1; 12]);
+        assert_eq!(
+            found.auxiliary_input_channels(),
+            Some(expected.stage_channels()[8])
+        );
+        let text = expected.to_json();
+        assert_eq!(HfBackboneConfig::from_json(text.as_bytes()), Ok(expected));
+    }
+}
+
+#[test]
+fn the_options_of_goldens_arrive() {
+    let HfBackboneConfig::Dinov2(dinov2) = golden("dinov2") else {
+        panic!("dinov2 holds a DINOv2");
+    };
+    assert_eq!(dinov2.out_stages, [1, 2, 4, 5]);
+    assert_eq!((dinov2.learned_side(), dinov2.intermediate_size()), (3, 24));
+    let HfBackboneConfig::Dinov2(registers) = golden("dinov2-registers") else {
+        panic!("dinov2-registers holds a DINOv2");
+    };
+    assert_eq!(registers.num_register_tokens, Some(3));
+    assert!(
+        registers.use_swiglu_ffn && !registers.qkv_bias,
+        "{registers:?}"
+    );
+    assert_eq!(registers.intermediate_size(), 16);
+    let HfBackboneConfig::Dinov3Vit(gated) = golden("dinov3-vit-gated") else {
+        panic!("dinov3-vit-gated holds a DINOv3");
+    };
+    assert_eq!(gated.hidden_act, HfGateActivation::Silu);
+    assert!(gated.use_gated_mlp && !gated.apply_layernorm, "{gated:?}");
+    assert_eq!(gated.pos_embed_rescale, None);
+    let HfBackboneConfig::Dinov3Vit(plain) = golden("dinov3-vit") else {
+        panic!("dinov3-vit holds a DINOv3");
+    };
+    assert_eq!((plain.num_register_tokens, plain.key_bias), (4, false));
+}
+
+/// `null` switches an augmentation off that is on if the field is not there.
+#[test]
+fn an_augmentation_is_off_only_if_it_says_so() {
+    let rescale = |value| {
+        let config = network("dinov3_vit", "pos_embed_rescale", value).expect("in bounds");
+        match config.backbone {
+            HfBackboneConfig::Dinov3Vit(vit) => vit.pos_embed_rescale,
+            other => panic!("{}", other.model_type()),
+        }
+    };
+    assert_eq!(rescale(json!(null)), None);
+    assert_eq!(rescale(json!(1.5)), Some(1.5));
+    assert_eq!(HfDinov3VitConfig::default().pos_embed_rescale, Some(2.0));
+}
+
+/// Counted by transformers on meta tensors: `sum(p.numel() for p in backbone.parameters())`.
+#[test]
+fn up_to_forty_layers_are_stages() {
+    let mut backbone = json!({
+        "model_type": "dinov2", "hidden_size": 1536, "num_hidden_layers": 40,
+        "num_attention_heads": 24, "use_swiglu_ffn": true, "image_size": 518,
+        "out_features": ["stage10", "stage20", "stage30", "stage40"],
+    });
+    let read = |backbone: &Value| HfBackboneConfig::from_json(backbone.to_string().as_bytes());
+    let giant = read(&backbone).expect("it is published");
+    assert_eq!(giant.out_stages(), [10, 20, 30, 40]);
+    backbone["num_hidden_layers"] = json!(65);
+    assert_eq!(
+        read(&backbone).expect_err("65 are too many").to_string(),
+        "field `num_hidden_layers` is 65, allowed is 1 to 64"
+    );
+}
+
+#[test]
+fn what_is_not_built_is_refused_by_name() {
+    for (family, field, value, message) in [
+        (
+            "dinov2",
+            "reshape_hidden_states",
+            json!(false),
+            "field `backbone_config.reshape_hidden_states` asks for \"false\", which is not supported; \
+             a UPerNet reads maps, not rows of tokens",
+        ),
+        (
+            "dinov3_vit",
+            "hidden_act",
+            json!("relu"),
+            "field `backbone_config.hidden_act` asks for \"relu\", which is not supported; \
+             supported are gelu, silu",
+        ),
+        (
+            "dinov2_with_registers",
+            "hidden_act",
+            json!("silu"),
+            "field `backbone_config.hidden_act` asks for \"silu\", which is not supported; \
+             supported is gelu",
+        ),
+    ] {
+        assert_refused(
+            network(family, field, value),
+            ErrorKind::Unsupported,
+            message,
+        );
+    }
+}
+
+#[test]
+fn numbers_are_bounded() {
+    for (family, field, value, message) in [
+        (
+            "dinov2",
+            "num_attention_heads",
+            json!(7),
+            "fields `backbone_config.hidden_size` and `backbone_config.num_attention_heads` disagree: \
+             768 channels are not divisible by 7 heads",
+        ),
+        (
+            "dinov2",
+            "image_size",
+            json!(13),
+            "fields `backbone_config.image_size` and `backbone_config.patch_size` disagree: \
+             an image of 13 pixels holds no patch of 14",
+        ),
+        (
+            "dinov3_vit",
+            "num_attention_heads",
+            json!(64),
+            "fields `backbone_config.hidden_size` and `backbone_config.num_attention_heads` disagree: \
+             rotary positions need heads of a multiple of 4 channels, these have 6",
+        ),
+        (
+            "dinov3_vit",
+            "pos_embed_rescale",
+            json!(0.5),
+            "field `backbone_config.pos_embed_rescale` is 0.5, allowed is 1 to 1000",
+        ),
+        (
+            "dinov2_with_registers",
+            "num_register_tokens",
+            json!(1025),
+            "field `backbone_config.num_register_tokens` is 1025, allowed is 0 to 1024",
+        ),
+        (
+            "dinov2",
+            "image_size",
+            json!(65_536),
+            // (65536 / 14)^2 positions of 768 channels.
+            "field `(whole network)` is about 1.7e10 parameters, allowed is up to 4.3e9",
+        ),
+        (
+            "dinov3_vit",
+            "out_indices",
+            json!([3, 13]),
+            "field `backbone_config.out_indices` holds the index 13, the stages are 1 to 12",
+        ),
+    ] {
+        assert_refused(network(family, field, value), ErrorKind::BadData, message);
+    }
+}
