@@ -202,7 +202,7 @@ fn a_classifier_of_beit_gives_its_backbone_without_the_neck() {
         assert_eq!(report.drawn.contains(&key), !taken, "{key}");
         assert!(!taken || before[&key] == values, "{key} is not kept");
     }
-    let drawn = "drawn anew: both heads, and the neck (backbone.fpn1.0.bias";
+    let drawn = "drawn anew: both heads, and the neck (backbone.fpn1.0.weight";
     assert!(report.sentences[2].starts_with(drawn), "{report}");
 }
 
