@@ -22,6 +22,9 @@ const FORWARD_BY_COSINES: f64 = 1e-3;
 const PREPARED: Tolerance = Tolerance::Max(1e-3);
 /// L2 norm of a gradient's difference, relative to its own.
 const GRADIENT: f64 = 2e-3;
+/// The same for Swin V2, for the same reason as above: PyTorch's own gradients of the case `swinv2` with
+/// other weights (`--salt seven`) are up to 2.7e-3 from those that it computes in f64.
+const GRADIENT_BY_COSINES: f64 = 1e-2;
 /// How often the reference's own f32 rounding a gradient may be off, whatever its norm.
 const ROUNDING: f64 = 4.0;
 /// Share of the largest gradient norm below which a norm is rounding: some gradients are zero in exact
@@ -209,7 +212,7 @@ fn check_gradient_norms(
         #[expect(clippy::cast_possible_truncation, reason = "reported to a few digits")]
         let (found, expected) = (squares.sqrt() as f32, expected as f32);
         let tolerance = Tolerance::Norm {
-            relative: GRADIENT,
+            relative: relative_gradient(case),
             noise,
         };
         findings
@@ -220,8 +223,15 @@ fn check_gradient_norms(
 
 pub(crate) fn gradient_tolerance(case: &Case, name: &str) -> Tolerance {
     Tolerance::Norm {
-        relative: GRADIENT,
+        relative: relative_gradient(case),
         noise: rounding_norm(case, name),
+    }
+}
+
+fn relative_gradient(case: &Case) -> f64 {
+    match case.family.as_str() {
+        "swinv2" => GRADIENT_BY_COSINES,
+        _ => GRADIENT,
     }
 }
 
