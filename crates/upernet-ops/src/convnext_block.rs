@@ -3,12 +3,12 @@
 //! Source: Liu et al., *A ConvNet for the 2020s* (2022), figure 4, <https://arxiv.org/abs/2201.03545>;
 //! Woo et al., *ConvNeXt V2* (2023), figure 5, <https://arxiv.org/abs/2301.00808>.
 
-use burn::tensor::{Tensor, module::conv2d, ops::ConvOptions};
+use burn::tensor::Tensor;
 
 use crate::{
-    MlpWeights, Precision, ResponseNormWeights,
+    Activation, MlpWeights, Precision, ResponseNormWeights,
     bytes::plain_bytes,
-    differentiable,
+    depthwise_conv,
     flex::{self, Map},
     kernels::{
         depthwise::DepthwiseWeights,
@@ -50,23 +50,14 @@ pub fn convnext_block(x: Tensor<4>, weights: &ConvNextBlockWeights) -> Tensor<4>
 /// - `x`, output: `[N, C, H, W]`
 #[must_use]
 pub fn convnext_branch(x: Tensor<4>, weights: &ConvNextBlockWeights) -> Tensor<4> {
-    let hidden = mlp::hidden(depthwise(x, weights), &weights.mlp);
+    let (kernels, bias) = (weights.depthwise.clone(), weights.depthwise_bias.clone());
+    let spread = depthwise_conv(x, kernels, bias, Activation::None);
+    let hidden = mlp::hidden(spread, &weights.mlp);
     let hidden = match &weights.response_norm {
         Some(norm) => response_norm(hidden, norm),
         None => hidden,
     };
     mlp::project(hidden, &weights.mlp)
-}
-
-fn depthwise(x: Tensor<4>, weights: &ConvNextBlockWeights) -> Tensor<4> {
-    let (weight, bias) = (&weights.depthwise, &weights.depthwise_bias);
-    if let Some(y) = differentiable::depthwise(&x, weight, bias) {
-        return y;
-    }
-    let [channels, _, height, width] = weight.dims();
-    let padding = [height / 2, width / 2];
-    let options = ConvOptions::new([1, 1], padding, [1, 1], channels);
-    conv2d(x, weight.clone(), Some(bias.clone()), options)
 }
 
 /// A [`convnext_block`] whose weights are laid out for inference.

@@ -22,6 +22,7 @@ pub(crate) mod conv_weights;
 pub(crate) mod cross_entropy;
 pub(crate) mod depthwise;
 pub(crate) mod depthwise_backward;
+pub(crate) mod depthwise_map;
 pub(crate) mod gelu;
 pub(crate) mod gemm;
 pub(crate) mod layer_norm;

@@ -4,8 +4,8 @@
 //! operations: right on every backend, differentiable, and the oracle of its tests. Where it pays,
 //! there is a kernel for burn's CPU backend beside it (the feature `flex`).
 //!
-//! - On maps: [`conv3x3`], [`upsample_conv3x3`], [`strided_conv`], [`linear`], [`layer_norm`],
-//!   [`response_norm`], [`resize_bilinear`], [`add_resized`], [`adaptive_avg_pools`],
+//! - On maps: [`conv3x3`], [`upsample_conv3x3`], [`strided_conv`], [`depthwise_conv`], [`linear`],
+//!   [`layer_norm`], [`response_norm`], [`resize_bilinear`], [`add_resized`], [`adaptive_avg_pools`],
 //!   [`max_pool3x3`], [`space_to_depth`], [`attention`].
 //! - Halves of a block: [`convnext_block`], [`window_attention`], [`mlp`], and those of Swin V2,
 //!   [`cosine_window_attention`] and [`post_norm_mlp`].
@@ -20,8 +20,8 @@
 //!
 //! Where gradients are wanted on burn's CPU backend, the costly operations are recorded as one step
 //! each, with kernels forward and backward: both 3 x 3 convolutions, [`linear`], [`gelu`],
-//! [`layer_norm`], [`response_norm`], [`batch_norm`], [`resize_bilinear`], [`attention`], the depthwise
-//! convolution of a [`convnext_block`], and [`resized_cross_entropy`].
+//! [`layer_norm`], [`response_norm`], [`batch_norm`], [`resize_bilinear`], [`attention`],
+//! [`depthwise_conv`] of 3 x 3, 5 x 5 and 7 x 7, and [`resized_cross_entropy`].
 //!
 //! Maps are `[N, C, H, W]`. In memory the kernels keep channels last, so a map from one to the next
 //! is not copied.
@@ -40,6 +40,7 @@ mod conv3x3;
 mod convnext_block;
 mod cosine_window_attention;
 mod cross_entropy;
+mod depthwise_conv;
 #[cfg(feature = "flex")]
 mod differentiable;
 #[cfg(not(feature = "flex"))]
@@ -94,6 +95,7 @@ pub use cosine_window_attention::{
     cosine_window_attention, cosines,
 };
 pub use cross_entropy::{CrossEntropy, cross_entropy, label_probabilities, resized_cross_entropy};
+pub use depthwise_conv::{PreparedDepthwiseConv, depthwise_conv};
 pub use gelu::gelu;
 pub use layer_norm::{LayerNormWeights, PreparedLayerNorm, layer_norm};
 pub use linear::{PreparedLinear, linear};

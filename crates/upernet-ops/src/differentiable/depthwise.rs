@@ -8,12 +8,14 @@ use crate::{
     flex::{self, Map},
     kernels::{
         depthwise::DepthwiseWeights,
-        depthwise_backward::{KERNELS, depthwise as convolve, turned, weight_gradient},
+        depthwise_backward::{KERNELS, turned, weight_gradient},
+        depthwise_map::depthwise as convolve,
+        gemm::Activation,
         linear_backward::bias_gradient,
     },
 };
 
-/// The depthwise convolution of a [`convnext_block`](crate::convnext_block()), if it is recorded.
+/// A [`depthwise_conv`](crate::depthwise_conv()) without what follows it, if it is recorded.
 pub(crate) fn depthwise(x: &Tensor<4>, weight: &Tensor<4>, bias: &Tensor<1>) -> Option<Tensor<4>> {
     let [_, _, height, width] = weight.dims();
     let has_kernel = height == width && KERNELS.contains(&height);
@@ -35,7 +37,8 @@ impl Operation for Depthwise {
         let bias = flex::slice(&bias).to_vec();
         let weights = DepthwiseWeights::new(kernel, flex::slice(&weight), bias);
         let mut y = Map::to_fill(x.dims());
-        convolve(x.values(), x.size(), &weights, y.values_mut());
+        let none = Activation::None;
+        convolve(x.values(), x.size(), &weights, none, y.values_mut());
         y.into_primitive()
     }
 
@@ -54,7 +57,8 @@ impl Operation for Depthwise {
             let weights = turned(flex::slice(&weight), kernel);
             let weights = DepthwiseWeights::new(kernel, &weights, vec![0.0; channels]);
             let mut of_x = Map::to_fill(gradient.dims());
-            convolve(gradient.values(), size, &weights, of_x.values_mut());
+            let none = Activation::None;
+            convolve(gradient.values(), size, &weights, none, of_x.values_mut());
             of_x.into_primitive()
         });
         let of_weight = wanted[1].then(|| {

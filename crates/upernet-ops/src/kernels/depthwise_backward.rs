@@ -1,15 +1,9 @@
-//! A depthwise convolution of a whole map, and the gradient of its weights.
+//! The gradient of a depthwise convolution's weights.
 //!
 //! The gradient of the input is a depthwise convolution again, with every kernel turned by half a
 //! turn.
 
-use rayon::{
-    iter::{IndexedParallelIterator, ParallelIterator},
-    slice::ParallelSliceMut,
-};
-
 use super::{
-    depthwise::{DepthwiseWeights, depthwise_pixels},
     map::MapSize,
     simd::{self, Simd, WithSimd, load, store},
     sum_rows::sum_rows,
@@ -17,48 +11,6 @@ use super::{
 
 /// The kernels that the gradient of the weights is there for.
 pub(crate) const KERNELS: [usize; 3] = [3, 5, 7];
-
-/// `out = depthwise(x)` for maps `[N, H, W, C]`, on all threads of the pool.
-///
-/// # Panics
-///
-/// Panics if a length does not fit.
-pub(crate) fn depthwise(x: &[f32], size: MapSize, weights: &DepthwiseWeights, out: &mut [f32]) {
-    let channels = weights.channels();
-    assert_eq!(
-        [x.len(), out.len()],
-        [size.pixels() * channels; 2],
-        "a map of another size"
-    );
-    let rows = out.par_chunks_mut((size.width * channels).max(1));
-    rows.enumerate().for_each(|(row, out)| {
-        simd::dispatch(Pixels {
-            x,
-            size,
-            weights,
-            first: row * size.width,
-            out,
-        });
-    });
-}
-
-/// Some pixels as a kernel of their own.
-struct Pixels<'a> {
-    x: &'a [f32],
-    size: MapSize,
-    weights: &'a DepthwiseWeights,
-    first: usize,
-    out: &'a mut [f32],
-}
-
-impl WithSimd for Pixels<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        depthwise_pixels(simd, self.x, self.size, self.weights, self.first, self.out);
-    }
-}
 
 /// Weights `[channels, kernel * kernel]` with every kernel turned by half a turn.
 pub(crate) fn turned(weights: &[f32], kernel: usize) -> Vec<f32> {

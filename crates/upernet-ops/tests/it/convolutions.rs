@@ -4,8 +4,9 @@ use burn::tensor::Tensor;
 use burn::tensor::{module::conv2d, ops::ConvOptions};
 use proptest::prelude::*;
 use upernet_ops::{
-    Activation, Precision, PreparedConv3x3, PreparedLinear, PreparedStridedConv,
-    PreparedUpsampleConv3x3, conv3x3, linear, resize_bilinear, strided_conv, upsample_conv3x3,
+    Activation, Precision, PreparedConv3x3, PreparedDepthwiseConv, PreparedLinear,
+    PreparedStridedConv, PreparedUpsampleConv3x3, conv3x3, depthwise_conv, linear, resize_bilinear,
+    strided_conv, upsample_conv3x3,
 };
 
 use crate::support::{assert_close, burns_conv3x3, cases, in_f64};
@@ -53,6 +54,21 @@ proptest! {
         let sum = plain + residual.clone();
         let actual = prepared.forward_onto(case.map(), residual);
         assert_close(actual, activation.apply(sum), 2e-4)?;
+    }
+
+    #[test]
+    fn one_kernel_for_each_channel(
+        case in cases(1..70, 40), half in 0..4_usize, activation in activations(),
+    ) {
+        let size = 2 * half + 1;
+        let weight = case.weight([case.channels, 1, size, size]);
+        let bias = case.weight([case.channels]);
+        let options = ConvOptions::new([1, 1], [half; 2], [1, 1], case.channels);
+        let plain = conv2d(case.map(), weight.clone(), Some(bias.clone()), options);
+        let expected = activation.apply(plain);
+        let prepared = PreparedDepthwiseConv::new(weight.clone(), bias.clone(), activation);
+        assert_close(prepared.forward(case.map()), expected.clone(), 1e-4)?;
+        assert_close(depthwise_conv(case.map(), weight, bias, activation), expected, 1e-4)?;
     }
 
     #[test]
