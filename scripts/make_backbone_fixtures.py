@@ -3,11 +3,11 @@
 
     .venv/bin/python scripts/make_backbone_fixtures.py [OUT]     # default: testdata/backbones
 
-OUT/swin, OUT/swinv2, OUT/convnext, OUT/convnextv2, OUT/resnet and OUT/beit each get the folder that
-`save_pretrained` writes for a classifier of random weights (config.json, model.safetensors), and
+OUT/swin, OUT/swinv2, OUT/convnext, OUT/convnextv2, OUT/resnet, OUT/beit and OUT/pvt_v2 each get the
+folder that `save_pretrained` writes for a classifier of random weights (config.json, model.safetensors), and
 expected.safetensors: `pixel_values`, and `stage1` to `stage4`, the maps of `SwinBackbone`,
-`Swinv2Backbone`, `ConvNextBackbone`, `ConvNextV2Backbone`, `ResNetBackbone` or `BeitBackbone` loaded
-from that folder by `from_pretrained`, which draws the norms of the maps anew, where there are any: weight one, bias
+`Swinv2Backbone`, `ConvNextBackbone`, `ConvNextV2Backbone`, `ResNetBackbone`, `BeitBackbone` or
+`PvtV2Backbone` loaded from that folder by `from_pretrained`, which draws the norms of the maps anew, where there are any: weight one, bias
 zero. OUT/dinov2 gets the same for a `Dinov2ForImageClassification`, whose final norm is that of its
 maps. OUT/dinov3_convnext and OUT/dinov3_vit get the same for bare models, since DINOv3 comes without
 a classifier; the maps of its ConvNeXt have no norms. BEiT's maps are those before its neck, which no
@@ -97,6 +97,14 @@ def main() -> int:
     dinov3_vit = transformers.DINOv3ViTConfig(
         **plain, intermediate_size=12, patch_size=8, num_register_tokens=2
     )
+    pvt_v2 = transformers.PvtV2Config(
+        hidden_sizes=[4, 6, 8, 12],
+        depths=[1, 2, 1, 1],
+        sr_ratios=[4, 2, 1, 1],
+        num_attention_heads=[1, 2, 2, 3],
+        mlp_ratios=[2, 3, 2, 2],
+        num_labels=3,
+    )
     make(
         out / "swin",
         transformers.SwinForImageClassification(swin),
@@ -142,6 +150,11 @@ def main() -> int:
         transformers.DINOv3ViTModel(dinov3_vit),
         transformers.DINOv3ViTBackbone,
     )
+    make(
+        out / "pvt_v2",
+        transformers.PvtV2ForImageClassification(pvt_v2),
+        transformers.PvtV2Backbone,
+    )
     return 0
 
 
@@ -169,6 +182,7 @@ def fill(model) -> None:
             generator = torch.Generator().manual_seed(index)
             values = torch.randn(parameter.shape, generator=generator)
             norms = ("norm.weight", "normalization.weight", "norm1.weight", "norm2.weight")
+            norms += ("layer_norm_1.weight", "layer_norm_2.weight")
             is_norm = name.endswith(norms)
             parameter.copy_((1.0 if is_norm else 0.0) + 0.2 * values)
         for index, (name, buffer) in enumerate(sorted(model.named_buffers())):

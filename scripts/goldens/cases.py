@@ -12,6 +12,7 @@ from transformers import (
     Dinov2Config,
     Dinov2WithRegistersConfig,
     PretrainedConfig,
+    PvtV2Config,
     ResNetConfig,
     SwinConfig,
     Swinv2Config,
@@ -121,6 +122,25 @@ def plain_vit(config_class, hidden_size, num_attention_heads, patch_size, layers
     )
 
 
+def pvt_v2(
+    hidden_sizes=(16, 24, 32, 40),
+    depths=(1, 1, 2, 1),
+    sr_ratios=(8, 4, 2, 1),
+    num_attention_heads=(1, 2, 4, 5),
+    mlp_ratios=(4, 4, 2, 2),
+    **more,
+):
+    return PvtV2Config(
+        hidden_sizes=list(hidden_sizes),
+        depths=list(depths),
+        sr_ratios=list(sr_ratios),
+        num_attention_heads=list(num_attention_heads),
+        mlp_ratios=list(mlp_ratios),
+        out_features=STAGES[: len(depths)],
+        **more,
+    )
+
+
 # ---------------------------------------------------------------- tables
 
 WIDE = dict(hidden_size=32, auxiliary_channels=16)
@@ -157,6 +177,16 @@ BEIT_SHARED = dict(
     image_size=32,
     use_mask_token=True,
     use_mean_pooling=False,
+)
+
+# An eps that tells the norms that read the config, and other patches.
+PVT_V2_LINEAR = dict(
+    linear_attention=True,
+    qkv_bias=False,
+    layer_norm_eps=1e-3,
+    patch_sizes=[5, 3, 5],
+    strides=[3, 2, 2],
+    num_encoder_blocks=3,
 )
 
 SMALL: dict[str, Callable[[], Case]] = {
@@ -218,6 +248,12 @@ SMALL: dict[str, Callable[[], Case]] = {
     ),
     "dinov3-vit-gated": lambda: case(
         plain_vit(DINOv3ViTConfig, 24, 3, 16, 4, (1, 2, 3, 4), **DINOV3_GATED), (69, 93)
+    ),
+    # Keys and values of 2 x 3 cells in the first three stages, whose last rows belong to none.
+    "pvt-v2": lambda: case(pvt_v2(), (69, 93)),
+    # Grids of 7 x 7 on maps of 18 x 13, 9 x 7 and 5 x 4 cells.
+    "pvt-v2-linear": lambda: case(
+        pvt_v2((16, 24, 32), (1, 2, 1), (8, 4, 2), (1, 2, 4), (4, 4, 2), **PVT_V2_LINEAR), (53, 37)
     ),
 }
 
@@ -356,6 +392,19 @@ TRIMMED: dict[str, Callable[[], Case]] = {
     "dinov3-vit-gated": lambda: trimmed(
         plain_vit(DINOv3ViTConfig, 16, 4, 5, 4, (1, 2, 3, 4), **DINOV3_GATED), (27, 16), **SLIM
     ),
+    # Keys and values of 2 x 3 and 2 x 2 cells in the first two stages; the last row of 7 x 9 and the last
+    # column of 4 x 5 belong to none.
+    "pvt-v2": lambda: trimmed(
+        pvt_v2((8, 8, 12, 12), (1, 2, 1, 1), (3, 2, 1, 1), (1, 2, 2, 3), (2, 3, 2, 2)),
+        (25, 33),
+        **SLIM,
+    ),
+    # Maps of 11 x 9, 6 x 5 and 3 x 3 cells.
+    "pvt-v2-linear": lambda: trimmed(
+        pvt_v2((8, 8, 12), (1, 2, 1), (8, 4, 2), (1, 2, 3), (2, 3, 2), **PVT_V2_LINEAR),
+        (31, 26),
+        **SLIM,
+    ),
 }
 
 
@@ -405,6 +454,10 @@ FULL: dict[str, Callable[[], Case]] = {
             use_relative_position_bias=True,
         ),
         768,
+    ),
+    "full-pvt-v2-b2": _full(
+        lambda: pvt_v2((64, 128, 320, 512), (3, 4, 6, 3), (8, 4, 2, 1), (1, 2, 5, 8), (8, 8, 4, 4)),
+        320,
     ),
     "full-resnet-50": _full(lambda: resnet(64, (256, 512, 1024, 2048), (3, 4, 6, 3)), 1024),
 }

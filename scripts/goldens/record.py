@@ -139,6 +139,18 @@ GRADIENTS = {
         "backbone.layer.3.layer_scale2.lambda1",
         "backbone.norm.bias",
     ],
+    "pvt_v2": [
+        "backbone.encoder.layers.0.patch_embedding.proj.weight",
+        "backbone.encoder.layers.0.blocks.0.attention.spatial_reduction.weight",
+        "backbone.encoder.layers.0.blocks.0.attention.query.weight",
+        "backbone.encoder.layers.1.blocks.0.attention.layer_norm.bias",
+        "backbone.encoder.layers.2.patch_embedding.layer_norm.weight",
+        "backbone.encoder.layers.1.blocks.1.attention.key.weight",
+        "backbone.encoder.layers.0.blocks.0.mlp.dwconv.dwconv.weight",
+        "backbone.encoder.layers.2.blocks.0.mlp.dwconv.dwconv.bias",
+        "backbone.encoder.layers.3.blocks.0.mlp.dense1.weight",
+        "backbone.encoder.layers.3.layer_norm.bias",
+    ],
 }
 HEAD_GRADIENTS = [
     "decode_head.psp_modules.0.1.conv.weight",

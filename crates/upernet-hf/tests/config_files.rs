@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use upernet_hf::{
     config::{
         HfBackboneConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config, HfDinov3ConvNextConfig,
-        HfResNetConfig, HfSwinConfig, HfSwinV2Config,
+        HfPvtV2Config, HfResNetConfig, HfSwinConfig, HfSwinV2Config,
     },
     processor::HfProcessorConfig,
 };
@@ -137,7 +137,6 @@ fn what_is_written_reads_back_exactly() {
 
 #[test]
 fn absent_fields_have_hugging_faces_defaults() {
-    let three_maps = r#""out_indices": [1, 2, 3, 4]"#;
     for expected in [
         HfBackboneConfig::Swin(HfSwinConfig::default()),
         HfBackboneConfig::SwinV2(HfSwinV2Config::default()),
@@ -145,9 +144,15 @@ fn absent_fields_have_hugging_faces_defaults() {
         HfBackboneConfig::ConvNextV2(HfConvNextV2Config::default()),
         HfBackboneConfig::Dinov3ConvNext(HfDinov3ConvNextConfig::default()),
         HfBackboneConfig::ResNet(HfResNetConfig::default()),
+        HfBackboneConfig::PvtV2(HfPvtV2Config::default()),
     ] {
         let family = expected.model_type();
-        let backbone = format!(r#"{{"model_type": "{family}", {three_maps}}}"#);
+        // Without a stem the first stage has index 0.
+        let indices = match expected {
+            HfBackboneConfig::PvtV2(_) => r#""out_indices": [0, 1, 2, 3]"#,
+            _ => r#""out_indices": [1, 2, 3, 4]"#,
+        };
+        let backbone = format!(r#"{{"model_type": "{family}", {indices}}}"#);
         let text = format!(r#"{{"model_type": "upernet", "backbone_config": {backbone}}}"#);
         let config = HfConfig::from_json(text.as_bytes()).expect("it is well formed");
         let expected = HfConfig::new(expected.with_all_stages());
@@ -168,6 +173,8 @@ fn every_golden_of_a_built_backbone_is_read() {
         "dinov3-convnext",
         "head-aux-concat",
         "head-three-level",
+        "pvt-v2",
+        "pvt-v2-linear",
         "resnet",
         "resnet-basic",
         "resnet-options",
@@ -188,11 +195,9 @@ fn every_golden_of_a_built_backbone_is_read() {
                 .as_object()
                 .map_or(0, serde_json::Map::len)
         );
-        assert_eq!(
-            json!(config.backbone.out_stages()),
-            backbone["out_indices"],
-            "{name}"
-        );
+        let named = config.backbone.out_stages().iter();
+        let named: Vec<_> = named.map(|stage| format!("stage{stage}")).collect();
+        assert_eq!(json!(named), backbone["out_features"], "{name}");
         assert_eq!(
             json!(config.backbone.model_type()),
             backbone["model_type"],

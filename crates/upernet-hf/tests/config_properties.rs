@@ -5,14 +5,14 @@ use serde_json::{Map, Value, json};
 use upernet_hf::{
     config::{
         HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
-        HfDinov2Config, HfDinov3ConvNextConfig, HfDinov3VitConfig, HfGateActivation,
+        HfDinov2Config, HfDinov3ConvNextConfig, HfDinov3VitConfig, HfGateActivation, HfPvtV2Config,
         HfResNetActivation, HfResNetConfig, HfResNetLayerType, HfSwinConfig, HfSwinV2Config,
     },
     processor::HfProcessorConfig,
 };
 
 /// Every key that a reader looks at, so that random objects hit them.
-const KEYS: [&str; 72] = [
+const KEYS: [&str; 78] = [
     "model_type",
     "backbone_config",
     "backbone",
@@ -75,6 +75,12 @@ const KEYS: [&str; 72] = [
     "attention_dropout",
     "key_bias",
     "mlp_bias",
+    "num_encoder_blocks",
+    "patch_sizes",
+    "strides",
+    "sr_ratios",
+    "mlp_ratios",
+    "linear_attention",
     "out_features",
     "out_indices",
     "size",
@@ -106,6 +112,7 @@ fn any_json() -> impl Strategy<Value = Value> {
             "dinov2_with_registers",
             "dinov3_vit",
             "silu",
+            "pvt_v2",
             "gelu",
             "relu",
             "basic",
@@ -161,6 +168,7 @@ fn backbone() -> impl Strategy<Value = HfBackboneConfig> {
         beit().prop_map(HfBackboneConfig::Beit),
         dinov2().prop_map(HfBackboneConfig::Dinov2),
         dinov3_vit().prop_map(HfBackboneConfig::Dinov3Vit),
+        pvt_v2().prop_map(HfBackboneConfig::PvtV2),
     ]
 }
 
@@ -425,6 +433,44 @@ fn dinov3_vit() -> impl Strategy<Value = HfDinov3VitConfig> {
                 }
             },
         )
+}
+
+fn pvt_v2() -> impl Strategy<Value = HfPvtV2Config> {
+    let stages = vec(
+        ([1_usize..9, 1..9, 1..9], [0_usize..4, 1..9, 1..9, 1..9]),
+        1..6,
+    );
+    let numbers = (
+        1_usize..9,
+        [0.0..0.999_f64, 0.0..0.999, 0.0..0.999],
+        [0.0..1.0_f64, 0.0..1.0],
+    );
+    (stages, numbers, any::<[bool; 2]>()).prop_flat_map(|(stages, numbers, choices)| {
+        let each = |part: fn(&([usize; 3], [usize; 4])) -> usize| stages.iter().map(part).collect();
+        let (num_channels, rates, [layer_norm_eps, initializer_range]) = numbers;
+        let config = HfPvtV2Config {
+            num_channels,
+            hidden_sizes: each(|([_, heads, width], _)| heads * width),
+            depths: each(|([depth, ..], _)| *depth),
+            patch_sizes: each(|(_, [half, ..])| 2 * half + 1),
+            strides: each(|(_, [_, stride, ..])| *stride),
+            sr_ratios: each(|(_, [_, _, ratio, _])| *ratio),
+            num_attention_heads: each(|([_, heads, _], _)| *heads),
+            mlp_ratios: each(|(_, [.., ratio])| *ratio),
+            qkv_bias: choices[0],
+            linear_attention: choices[1],
+            hidden_dropout_prob: rates[0],
+            attention_probs_dropout_prob: rates[1],
+            drop_path_rate: rates[2],
+            layer_norm_eps,
+            initializer_range,
+            out_stages: Vec::new(),
+        };
+        out_stages(config.depths.len()).prop_map(move |out_stages| HfPvtV2Config {
+            out_stages,
+            ..config.clone()
+        })
+    })
 }
 
 fn config() -> impl Strategy<Value = HfConfig> {

@@ -137,20 +137,22 @@ impl Groups {
 
 /// Where in the backbone a parameter is: 0 for the stem, then one for each block, and the norms of the
 /// maps after the last. What leads from stage to stage counts with the block that follows (ConvNeXt) or
-/// goes before (Swin).
+/// goes before (Swin); a stage's own norm with its last block (PVTv2).
 fn layer(key: &str, depths: &[usize]) -> usize {
     let number_after = |name: &str| {
         let (_, rest) = key.split_once(name)?;
         rest.split('.').next()?.parse::<usize>().ok()
     };
     let blocks = depths.iter().sum::<usize>();
-    // DINOv3's ConvNeXt counts its stem as what leads into the first stage; ResNet calls its an embedder.
+    // DINOv3's ConvNeXt and PVTv2 count their stem as what leads into the first stage; ResNet calls its an
+    // embedder.
     let stems = [
         "backbone.embeddings",
         // What all layers of a BEiT read.
         "backbone.beit.encoder.relative_position_bias",
         "backbone.embedder",
         "backbone.stages.0.downsample_layers",
+        "backbone.encoder.layers.0.patch_embedding",
     ];
     if stems.iter().any(|stem| key.starts_with(stem)) {
         return 0;
@@ -167,11 +169,11 @@ fn layer(key: &str, depths: &[usize]) -> usize {
         return blocks + 1;
     };
     let before = depths[..stage].iter().sum::<usize>();
-    let leads_in = key.contains(".stages.");
-    let block = number_after(if leads_in { ".layers." } else { ".blocks." });
+    let is_stage = key.contains(".stages.");
+    let block = number_after(if is_stage { ".layers." } else { ".blocks." });
     match block {
         Some(block) => before + block + 1,
-        None if leads_in => before + 1,
+        None if is_stage || key.contains(".patch_embedding.") => before + 1,
         None => before + depths[stage],
     }
 }
@@ -225,6 +227,27 @@ mod tests {
             ("backbone.stages.0.layers.1.gamma", 2),
             ("backbone.stages.1.downsample_layers.0.weight", 3),
             ("backbone.stages.1.layers.0.pointwise_conv1.bias", 3),
+        ];
+        for (key, expected) in places {
+            assert_eq!(layer(key, &depths), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn layers_of_pvtv2_are_counted_from_its_first_patches() {
+        let depths = [2, 1];
+        let places = [
+            ("backbone.encoder.layers.0.patch_embedding.proj.weight", 0),
+            ("backbone.encoder.layers.0.blocks.1.mlp.dense1.weight", 2),
+            ("backbone.encoder.layers.0.layer_norm.bias", 2),
+            (
+                "backbone.encoder.layers.1.patch_embedding.layer_norm.weight",
+                3,
+            ),
+            (
+                "backbone.encoder.layers.1.blocks.0.attention.layer_norm.bias",
+                3,
+            ),
         ];
         for (key, expected) in places {
             assert_eq!(layer(key, &depths), expected, "{key}");

@@ -4,6 +4,7 @@ use burn::{module::Module, tensor::Tensor};
 use upernet_beit::Beit;
 use upernet_convnext::ConvNext;
 use upernet_nn::{Backbone, FeaturePyramid, Precision, PreparedBackbone};
+use upernet_pvt::PvtV2;
 use upernet_resnet::ResNet;
 use upernet_swin::{Swin, SwinV2};
 use upernet_vit::Vit;
@@ -27,6 +28,8 @@ pub enum ZooBackbone {
     Beit(Beit),
     /// Plain transformer: DINOv2, DINOv3.
     Vit(Vit),
+    /// Pyramid vision transformer, second generation.
+    PvtV2(PvtV2),
 }
 
 impl Backbone for ZooBackbone {
@@ -38,6 +41,7 @@ impl Backbone for ZooBackbone {
             Self::ResNet(resnet) => resnet.channels(),
             Self::Beit(beit) => beit.channels(),
             Self::Vit(vit) => vit.channels(),
+            Self::PvtV2(pvt) => pvt.channels(),
         }
     }
 
@@ -49,6 +53,7 @@ impl Backbone for ZooBackbone {
             Self::ResNet(resnet) => resnet.strides(),
             Self::Beit(beit) => beit.strides(),
             Self::Vit(vit) => vit.strides(),
+            Self::PvtV2(pvt) => pvt.strides(),
         }
     }
 
@@ -60,6 +65,7 @@ impl Backbone for ZooBackbone {
             Self::ResNet(resnet) => resnet.forward(pixel_values),
             Self::Beit(beit) => beit.forward(pixel_values),
             Self::Vit(vit) => vit.forward(pixel_values),
+            Self::PvtV2(pvt) => pvt.forward(pixel_values),
         }
     }
 
@@ -71,6 +77,7 @@ impl Backbone for ZooBackbone {
             Self::ResNet(resnet) => resnet.min_size(),
             Self::Beit(beit) => beit.min_size(),
             Self::Vit(vit) => vit.min_size(),
+            Self::PvtV2(pvt) => pvt.min_size(),
         }
     }
 
@@ -82,6 +89,7 @@ impl Backbone for ZooBackbone {
             Self::ResNet(resnet) => resnet.prepare(precision),
             Self::Beit(beit) => beit.prepare(precision),
             Self::Vit(vit) => vit.prepare(precision),
+            Self::PvtV2(pvt) => pvt.prepare(precision),
         }
     }
 }

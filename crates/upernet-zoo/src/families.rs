@@ -2,6 +2,7 @@
 
 mod beit;
 mod convnext;
+mod pvt_v2;
 mod resnet;
 mod swin;
 mod swinv2;
@@ -65,6 +66,7 @@ pub(crate) fn family(config: &HfBackboneConfig) -> Result<&dyn Family, Error> {
         HfBackboneConfig::Beit(beit) => Ok(beit),
         HfBackboneConfig::Dinov2(vit) => Ok(vit),
         HfBackboneConfig::Dinov3Vit(vit) => Ok(vit),
+        HfBackboneConfig::PvtV2(pvt) => Ok(pvt),
         other => Err(Error::UnsupportedBackbone {
             model_type: other.model_type().to_owned(),
         }),

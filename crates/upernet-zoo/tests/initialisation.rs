@@ -1,6 +1,6 @@
 //! Fresh weights against Hugging Face's rules (`_init_weights` of `transformers` 5.23): normal weights
 //! of `initializer_range`, zero bias and bias tables, norms at one, response norms at zero, layer scale
-//! at its value; a ResNet's convolutions by `kaiming_normal_` with `fan_out`.
+//! at its value; the convolutions of a ResNet and a PVTv2 by `kaiming_normal_` with `fan_out`.
 
 use burn::{
     module::{Module, ModuleVisitor, Param},
@@ -11,15 +11,15 @@ use upernet_zoo::{
     build,
     hf::config::{
         HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
-        HfDinov2Config, HfDinov3ConvNextConfig, HfDinov3VitConfig, HfResNetConfig, HfSwinConfig,
-        HfSwinV2Config,
+        HfDinov2Config, HfDinov3ConvNextConfig, HfDinov3VitConfig, HfPvtV2Config, HfResNetConfig,
+        HfSwinConfig, HfSwinV2Config,
     },
     hub_parameters,
 };
 
 const LAYER_SCALE: f32 = 0.25;
 
-fn configs() -> [HfConfig; 9] {
+fn configs() -> [HfConfig; 10] {
     let swin = HfBackboneConfig::Swin(HfSwinConfig {
         embed_dim: 32,
         depths: vec![1, 1, 1, 1],
@@ -96,8 +96,16 @@ fn configs() -> [HfConfig; 9] {
         out_stages: vec![1, 2, 3],
         ..HfDinov3VitConfig::default()
     });
+    let pvt_v2 = HfBackboneConfig::PvtV2(HfPvtV2Config {
+        hidden_sizes: vec![32, 48, 64, 96],
+        num_attention_heads: vec![1, 2, 4, 6],
+        mlp_ratios: vec![4, 2, 2, 2],
+        depths: vec![1, 1, 1, 1],
+        out_stages: vec![1, 2, 3, 4],
+        ..HfPvtV2Config::default()
+    });
     let backbones = [
-        swin, swinv2, convnext, convnextv2, dinov3, resnet, beit, dinov2, dinov3_vit,
+        swin, swinv2, convnext, convnextv2, dinov3, resnet, beit, dinov2, dinov3_vit, pvt_v2,
     ];
     backbones.map(|backbone| {
         let mut config = HfConfig::new(backbone);
@@ -121,6 +129,8 @@ fn constant(config: &HfConfig, key: &str) -> Option<f32> {
         "layer_norm.",
         ".norm1.",
         ".norm2.",
+        "layer_norm_1.",
+        "layer_norm_2.",
         // DINOv3's: after the stem's convolution, before the others'.
         "stages.0.downsample_layers.1.",
         "stages.1.downsample_layers.0.",
@@ -162,9 +172,16 @@ fn constant(config: &HfConfig, key: &str) -> Option<f32> {
 
 /// Deviation of a weight, `[out, in, height, width]` if it is a convolution's.
 fn deviation(config: &HfConfig, key: &str, shape: &[usize]) -> f32 {
-    let is_resnet = matches!(config.backbone, HfBackboneConfig::ResNet(_));
+    let by_fan_out = matches!(
+        config.backbone,
+        HfBackboneConfig::ResNet(_) | HfBackboneConfig::PvtV2(_)
+    );
     match shape {
-        [out, _, height, width] if is_resnet && key.starts_with("backbone.") => {
+        // One kernel for each channel.
+        [_, 1, height, width] if key.contains(".dwconv.dwconv.") => {
+            (2.0 / (height * width) as f32).sqrt()
+        }
+        [out, _, height, width] if by_fan_out && key.starts_with("backbone.") => {
             (2.0 / (out * height * width) as f32).sqrt()
         }
         _ => 0.02,

@@ -6,7 +6,8 @@ use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
 use burn::tensor::{Device, Distribution, Tensor};
 use support::{
-    beit, convnext, convnextv2, dinov3_convnext, resnet, rewrite, saved, swin, swinv2, values,
+    beit, convnext, convnextv2, dinov3_convnext, pvt_v2, resnet, rewrite, saved, swin, swinv2,
+    values,
 };
 use upernet_zoo::{
     Dialect, Error, Model,
@@ -73,6 +74,7 @@ fn saving_and_loading_keeps_every_bit() {
         beit(),
         dinov2(),
         dinov3_vit(),
+        pvt_v2(),
     ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let model = saved(&config, folder.path());

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use burn::{module::Module, tensor::Device};
 use support::{
-    beit, convnext, convnextv2, dinov3_convnext, resnet, rewrite, saved, swin, swinv2, values,
+    beit, convnext, convnextv2, dinov3_convnext, pvt_v2, resnet, rewrite, saved, swin, swinv2,
+    values,
 };
 use upernet_zoo::{
     ConvertOptions, Dialect, Error, Model, WeightFormat, build, convert,
@@ -57,6 +58,7 @@ fn every_width_is_loaded_as_near_as_it_is_kept() {
         dinov3_convnext(),
         resnet(),
         beit(),
+        pvt_v2(),
     ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let original = saved(&config, folder.path());
@@ -89,6 +91,7 @@ fn a_burnpack_is_what_burn_saves_and_loads() {
         dinov3_convnext(),
         resnet(),
         beit(),
+        pvt_v2(),
     ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let original = saved(&config, folder.path());

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::Failure;
 
 /// Every package of the workspace and its layer, as in ARCHITECTURE.md.
-const LAYERS: [(&str, usize); 19] = [
+const LAYERS: [(&str, usize); 20] = [
     ("upernet-hf", 0),
     ("upernet-image", 0),
     ("upernet-ops", 0),
@@ -16,6 +16,7 @@ const LAYERS: [(&str, usize); 19] = [
     ("upernet-beit", 2),
     ("upernet-convnext", 2),
     ("upernet-head", 2),
+    ("upernet-pvt", 2),
     ("upernet-resnet", 2),
     ("upernet-swin", 2),
     ("upernet-vit", 2),

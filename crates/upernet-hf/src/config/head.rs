@@ -194,7 +194,7 @@ mod tests {
     use super::head_parameters;
     use crate::config::{
         HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
-        HfDinov3ConvNextConfig, HfResNetConfig, HfResNetLayerType, HfSwinConfig,
+        HfDinov3ConvNextConfig, HfPvtV2Config, HfResNetConfig, HfResNetLayerType, HfSwinConfig,
     };
 
     #[test]
@@ -234,8 +234,16 @@ mod tests {
             out_stages: vec![4, 6, 8, 12],
             ..HfBeitConfig::default()
         };
+        let pvt_v2 = |linear_attention| {
+            HfBackboneConfig::PvtV2(HfPvtV2Config {
+                out_stages: vec![1, 2, 3, 4],
+                linear_attention,
+                ..HfPvtV2Config::default()
+            })
+        };
         // openmmlab/upernet-swin-large and upernet-convnext-tiny, the same on the other two tiny ones,
-        // Hugging Face's default UPerNet, the same on ResNet-18 and on BEiT-B, counted on meta tensors.
+        // Hugging Face's default UPerNet, the same on ResNet-18, on BEiT-B and on both PVTv2-B0, counted
+        // on meta tensors.
         for (backbone, parameters) in [
             (HfBackboneConfig::Swin(large_swin), 233_962_976.0),
             (HfBackboneConfig::ConvNext(tiny_convnext), 60_242_636.0),
@@ -244,6 +252,8 @@ mod tests {
             (HfBackboneConfig::default(), 66_496_876.0),
             (HfBackboneConfig::ResNet(resnet_18), 41_484_140.0),
             (HfBackboneConfig::Beit(beit_base), 127_777_388.0),
+            (pvt_v2(false), 31_693_964.0),
+            (pvt_v2(true), 31_421_068.0),
         ] {
             let id2label = vec![String::new(); 150];
             let config = HfConfig {

@@ -7,7 +7,8 @@
 //! # Source
 //!
 //! `configuration_upernet.py`, `configuration_swin.py`, `configuration_swinv2.py`, `configuration_convnext.py`,
-//! `configuration_convnextv2.py`, `configuration_resnet.py`, `configuration_beit.py` of `transformers` 4.57.6 and 5.23.0, and
+//! `configuration_convnextv2.py`, `configuration_resnet.py`, `configuration_beit.py`,
+//! `configuration_pvt_v2.py` of `transformers` 4.57.6 and 5.23.0, and
 //! `configuration_dinov3_convnext.py`, `configuration_dinov3_vit.py`, `configuration_dinov2.py`,
 //! `configuration_dinov2_with_registers.py` of 5.23.0.
 
@@ -27,6 +28,7 @@ mod labels;
 pub(crate) mod limits;
 mod plain_vit;
 mod problem;
+mod pvt_v2;
 mod resnet;
 mod shared;
 mod stages;
@@ -44,6 +46,7 @@ pub use dinov2::HfDinov2Config;
 pub use dinov3_convnext::HfDinov3ConvNextConfig;
 pub use dinov3_vit::{HfDinov3VitConfig, HfGateActivation};
 pub use problem::ConfigError;
+pub use pvt_v2::HfPvtV2Config;
 pub use resnet::{HfResNetActivation, HfResNetConfig, HfResNetLayerType};
 pub use swin::HfSwinConfig;
 pub use swinv2::HfSwinV2Config;
@@ -104,6 +107,8 @@ pub enum HfBackboneConfig {
     Dinov2(HfDinov2Config),
     /// Plain transformer with rotary positions, self-supervised.
     Dinov3Vit(HfDinov3VitConfig),
+    /// Pyramid vision transformer, second generation.
+    PvtV2(HfPvtV2Config),
 }
 
 impl Default for HfBackboneConfig {
@@ -132,10 +137,11 @@ from_families! {
     ConvNextV2(HfConvNextV2Config),
     Dinov3ConvNext(HfDinov3ConvNextConfig),
     ResNet(HfResNetConfig),
+    PvtV2(HfPvtV2Config),
 }
 
 /// The `model_type` of each backbone family that is built.
-pub const SUPPORTED_BACKBONES: [&str; 10] = [
+pub const SUPPORTED_BACKBONES: [&str; 11] = [
     "swin",
     "swinv2",
     "convnext",
@@ -146,6 +152,7 @@ pub const SUPPORTED_BACKBONES: [&str; 10] = [
     "dinov2",
     "dinov2_with_registers",
     "dinov3_vit",
+    "pvt_v2",
 ];
 
 impl HfConfig {
@@ -296,6 +303,7 @@ impl HfBackboneConfig {
             Self::Beit(beit) => beit,
             Self::Dinov2(vit) => vit,
             Self::Dinov3Vit(vit) => vit,
+            Self::PvtV2(pvt) => pvt,
         }
     }
 
@@ -310,6 +318,7 @@ impl HfBackboneConfig {
             Self::Beit(beit) => beit,
             Self::Dinov2(vit) => vit,
             Self::Dinov3Vit(vit) => vit,
+            Self::PvtV2(pvt) => pvt,
         }
     }
 
@@ -337,6 +346,7 @@ impl HfBackboneConfig {
                 Ok(Self::Dinov2(vit))
             }
             "dinov3_vit" => Ok(Self::Dinov3Vit(HfDinov3VitConfig::parse(fields)?)),
+            "pvt_v2" => Ok(Self::PvtV2(HfPvtV2Config::parse(fields)?)),
             other => Err(ConfigError::Unsupported {
                 field: fields.path("model_type"),
                 found: other.into(),

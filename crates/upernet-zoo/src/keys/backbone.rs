@@ -5,7 +5,7 @@ use crate::report::Dialect;
 
 /// What a backbone's keys have before them, in this order; each may be missing. Files of `transformers`
 /// 5 may have some keys with and others without.
-const PREFIXES: [&str; 8] = [
+const PREFIXES: [&str; 9] = [
     "backbone.",
     "swin.",
     "swinv2.",
@@ -13,6 +13,7 @@ const PREFIXES: [&str; 8] = [
     "convnextv2.",
     "resnet.",
     "beit.",
+    "pvt_v2.",
     "model.",
 ];
 
@@ -109,6 +110,10 @@ mod tests {
         assert_eq!(
             backbone_key("resnet.embedder.embedder.convolution.weight").as_deref(),
             Some("backbone.embedder.embedder.convolution.weight")
+        );
+        assert_eq!(
+            backbone_key("pvt_v2.encoder.layers.1.patch_embedding.layer_norm.bias").as_deref(),
+            Some("backbone.encoder.layers.1.patch_embedding.layer_norm.bias")
         );
         // DINOv3's files have no prefix, its models in memory have one.
         for key in ["", "model.", "backbone.", "backbone.model."] {

@@ -18,7 +18,7 @@ use crate::{
 ///
 /// Taken are Hugging Face's image classifiers and bare models (`SwinForImageClassification`,
 /// `SwinModel`, `SwinForMaskedImageModeling`, `SwinBackbone`, and the same of Swin V2, of ResNet, of
-/// ConvNeXt in all its forms, of DINOv2 and of DINOv3's ViTs, whose final norm is that of the maps), in the names of either generation of `transformers`, the backbones of UPerNets, and the
+/// PVTv2, of ConvNeXt in all its forms, of DINOv2 and of DINOv3's ViTs, whose final norm is that of the maps), in the names of either generation of `transformers`, the backbones of UPerNets, and the
 /// weights of timm, torchvision, mmsegmentation, Microsoft and Meta under their own names. Left out is
 /// what stands on the backbone there: classifier, pooler, final norm, heads. Drawn anew are both heads,
 /// and those norms of feature maps, and that neck of a BEiT, that the weights lack, as a classifier does.

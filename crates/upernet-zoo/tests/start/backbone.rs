@@ -17,7 +17,9 @@ use upernet_zoo::{
 
 use crate::{
     by_key,
-    support::{beit, convnext, convnextv2, dinov3_convnext, resnet, rewrite, saved, swin, swinv2},
+    support::{
+        beit, convnext, convnextv2, dinov3_convnext, pvt_v2, resnet, rewrite, saved, swin, swinv2,
+    },
 };
 
 fn start(folder: &Path, config: &HfConfig) -> Result<(Model, StartReport), Error> {
@@ -95,7 +97,7 @@ fn assert_kept(config: &HfConfig, model: &Model, before: &Model, drawn: &[String
 #[test]
 fn classifiers_and_bare_models_give_their_backbone() {
     type Rename = fn(&str) -> String;
-    let cases: [(HfConfig, Rename, Dialect); 8] = [
+    let cases: [(HfConfig, Rename, Dialect); 9] = [
         (
             swin(),
             |key| key.replace("backbone.", "swin."),
@@ -124,6 +126,11 @@ fn classifiers_and_bare_models_give_their_backbone() {
             |key| key.replace("backbone.", "resnet."),
             Dialect::Hub,
         ),
+        (
+            pvt_v2(),
+            |key| key.replace("backbone.", "pvt_v2."),
+            Dialect::Hub,
+        ),
     ];
     for (config, rename, dialect) in cases {
         let (folder, before) = classifier(&config, rename);
@@ -138,8 +145,11 @@ fn classifiers_and_bare_models_give_their_backbone() {
         assert_eq!(report.left_out, expected);
         let sentences = report.to_string();
         let first = config.backbone.out_stages()[0];
-        // A ResNet's maps have no norms.
-        let has_norms = !matches!(config.backbone, HfBackboneConfig::ResNet(_));
+        // A ResNet's maps have no norms, and those of a PVTv2 are its stages' own.
+        let has_norms = !matches!(
+            config.backbone,
+            HfBackboneConfig::ResNet(_) | HfBackboneConfig::PvtV2(_)
+        );
         assert_eq!(sentences.contains("the norms of feature maps"), has_norms);
         let norms =
             format!(", and the norms of feature maps (backbone.hidden_states_norms.stage{first}.");

@@ -24,7 +24,14 @@ fn read(file: &SafetensorsFile, name: &str) -> TensorData {
 
 #[test]
 fn classifiers_give_the_maps_that_python_takes_out_of_them() {
-    for family in ["swin", "swinv2", "convnext", "convnextv2", "resnet"] {
+    for family in [
+        "swin",
+        "swinv2",
+        "convnext",
+        "convnextv2",
+        "resnet",
+        "pvt_v2",
+    ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/backbones");
         let path = path.join(family);
         let folder = BackboneFolder::open(&path).expect("a fixture");
@@ -38,15 +45,18 @@ fn classifiers_give_the_maps_that_python_takes_out_of_them() {
 
         let prefix = |name: &str| format!("{family}.{name}");
         // A ResNet has no norm before its classifier, which comes after a layer without weights.
-        let left_out = if family == "resnet" {
-            vec![
+        // The last norm of a PVTv2 is its last stage's.
+        let classifier = ["classifier.bias", "classifier.weight"].map(str::to_owned);
+        let left_out = match family {
+            "resnet" => vec![
                 "classifier.1.bias".to_owned(),
                 "classifier.1.weight".to_owned(),
-            ]
-        } else {
-            let classifier = ["classifier.bias", "classifier.weight"].map(str::to_owned);
-            let norm = ["layernorm.bias", "layernorm.weight"].map(prefix);
-            [classifier, norm].concat()
+            ],
+            "pvt_v2" => classifier.to_vec(),
+            _ => {
+                let norm = ["layernorm.bias", "layernorm.weight"].map(prefix);
+                [classifier, norm].concat()
+            }
         };
         assert_eq!(report.left_out, left_out);
         let weights = Checkpoint::open(&path).expect("a fixture");

@@ -17,7 +17,7 @@ use upernet_zoo::{
         Overwrite,
         config::{
             HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
-            HfDinov3ConvNextConfig, HfResNetConfig, HfSwinConfig, HfSwinV2Config,
+            HfDinov3ConvNextConfig, HfPvtV2Config, HfResNetConfig, HfSwinConfig, HfSwinV2Config,
         },
         processor::HfProcessorConfig,
         weights::{Checkpoint, TensorInfo, write_safetensors},
@@ -121,6 +121,20 @@ pub(crate) fn beit() -> HfConfig {
         add_fpn: true,
         out_stages: vec![1, 2, 3, 5],
         ..HfBeitConfig::default()
+    }));
+    config.hidden_size = 12;
+    config.auxiliary_channels = 6;
+    config
+}
+
+pub(crate) fn pvt_v2() -> HfConfig {
+    let mut config = HfConfig::new(HfBackboneConfig::PvtV2(HfPvtV2Config {
+        hidden_sizes: vec![8, 12, 16, 20],
+        num_attention_heads: vec![1, 2, 4, 5],
+        mlp_ratios: vec![2, 3, 2, 2],
+        depths: vec![1, 1, 2, 1],
+        out_stages: vec![2, 3, 4],
+        ..HfPvtV2Config::default()
     }));
     config.hidden_size = 12;
     config.auxiliary_channels = 6;
