@@ -12,7 +12,9 @@ OUT gets, for tiny networks whose every tensor is a function of its name:
   torchvision-convnext.pth: image classifiers (timm's ConvNeXt: its form that gives feature maps
   alone); NAME.expected.safetensors has `stage1` to `stage4`, the maps that the library itself
   computes, each normed over its channels as Hugging Face's backbones norm theirs, with weight 1 and
-  bias 0.
+  bias 0;
+- timm-pvt_v2.safetensors and timm-pvt_v2-linear.safetensors, a classifier and the form that gives
+  feature maps alone, with their maps as they are: a PVTv2 norms them itself.
 
 Weights are rounded to f16 before anything is computed, and stored so, which halves the files.
 The pixels of every input follow from a formula (`pixels`), which the tests repeat.
@@ -105,6 +107,18 @@ def backbones(out: Path) -> None:
     save_file(half_state(model), out / "timm-convnext.safetensors")
     write_maps(out / "timm-convnext", model(pixels(*WINDOWS)))
 
+    pvt_of = dict(embed_dims=(4, 8, 12, 16), depths=DEPTHS, num_heads=(1, 2, 3, 4))
+    pvt_of |= dict(mlp_ratios=(2, 2, 1, 1), num_classes=3)
+    model = timm.create_model("pvt_v2_b0", **pvt_of)
+    filled(model)
+    save_file(half_state(model), out / "timm-pvt_v2.safetensors")
+    save_maps(out / "timm-pvt_v2", model.forward_intermediates(pixels(*WINDOWS))[1])
+
+    model = timm.create_model("pvt_v2_b2_li", **pvt_of, features_only=True)
+    filled(model)
+    save_file(half_state(model), out / "timm-pvt_v2-linear.safetensors")
+    save_maps(out / "timm-pvt_v2-linear", model(pixels(*WINDOWS)))
+
     model = torchvision.models.SwinTransformer(
         [4, 4], 4, list(DEPTHS), [1, 2, 2, 2], [2, 2], mlp_ratio=1.0, num_classes=3
     )
@@ -158,13 +172,18 @@ def features(model, images):
 
 
 def write_maps(path: Path, maps) -> None:
-    tensors = {}
-    for stage, map in enumerate(maps, start=1):
+    normed_maps = []
+    for map in maps:
         with torch.no_grad():
             # Swin's maps have an epsilon of 1e-5, ConvNeXt's one of 1e-6.
             eps = 1e-5 if "swin" in path.name else 1e-6
             normed = F.layer_norm(map.permute(0, 2, 3, 1), map.shape[1:2], eps=eps)
-        tensors[f"stage{stage}"] = normed.permute(0, 3, 1, 2).contiguous()
+        normed_maps.append(normed.permute(0, 3, 1, 2))
+    save_maps(path, normed_maps)
+
+
+def save_maps(path: Path, maps) -> None:
+    tensors = {f"stage{stage}": map.detach().contiguous() for stage, map in enumerate(maps, start=1)}
     save_file(tensors, path.with_name(path.name + ".expected.safetensors"))
 
 

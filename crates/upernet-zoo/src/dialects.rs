@@ -14,6 +14,7 @@ mod meta;
 mod microsoft;
 mod mmsegmentation;
 mod pattern;
+mod pvt;
 mod refused;
 mod timm;
 mod torchvision;
@@ -29,7 +30,7 @@ use pattern::{captured, filled};
 use crate::report::Dialect;
 
 /// The backbones whose names are known; where one has all keys of another and more, it comes first.
-const ALL: [&Names; 12] = [
+const ALL: [&Names; 14] = [
     &mmsegmentation::SWIN,
     &mmsegmentation::CONVNEXT,
     &microsoft::SWIN_V2,
@@ -42,6 +43,8 @@ const ALL: [&Names; 12] = [
     &torchvision::CONVNEXT,
     &torchvision::RESNET,
     &meta::CONVNEXT,
+    &timm::PVT_V2,
+    &pvt::PVT_V2,
 ];
 
 /// How one library names the tensors of one kind of backbone.

@@ -25,6 +25,8 @@ pub enum Dialect {
     Meta,
     /// As burn writes a module: by the paths of its parameters.
     Burn,
+    /// As its authors published PVTv2.
+    Pvt,
 }
 
 impl Dialect {
@@ -40,6 +42,7 @@ impl Dialect {
             Self::Microsoft => "microsoft",
             Self::Meta => "meta",
             Self::Burn => "burn",
+            Self::Pvt => "pvt",
         }
     }
 
@@ -50,6 +53,7 @@ impl Dialect {
             Self::V5Memory => "transformers 5, as in memory",
             Self::Microsoft => "Microsoft",
             Self::Meta => "Meta",
+            Self::Pvt => "PVT's authors",
             other => other.name(),
         }
     }

@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 
 const CONVERT_AFTER: &str = "\
 Whose names the weights have is told by their keys: Hugging Face's of any generation, \
-mmsegmentation's, timm's, torchvision's, Microsoft's (Swin) or Meta's (ConvNeXt). Pickles are read \
-without running anything in them.
+mmsegmentation's, timm's, torchvision's, Microsoft's (Swin), Meta's (ConvNeXt) or those of PVT's \
+authors. Pickles are read without running anything in them.
 
 A Hugging Face folder may be the source as well, to have its weights in another width (--dtype) or in \
 burn's own format (--format burnpack).

@@ -12,6 +12,11 @@ pub(crate) enum Change {
     Third(usize),
     /// A fused projection whose key has no bias: query and value alone.
     OuterThirds,
+    /// A fused projection of key and value: two tensors of half the rows each, `{}` standing for their
+    /// names.
+    Halves,
+    /// One of those two, from 0.
+    Half(usize),
     /// Patch merging in the order of `torch.nn.Unfold`, in which mmsegmentation gathers.
     Unfolded,
     /// A vector with further axes of one, as `[C, 1, 1]`.
@@ -26,6 +31,8 @@ pub(crate) enum Change {
 
 /// Names of the thirds of a fused projection.
 const THIRDS: [&str; 3] = ["query", "key", "value"];
+/// Names of the halves of one whose query is a projection of its own.
+const HALVES: [&str; 2] = ["key", "value"];
 
 impl Change {
     /// The tensors of the hub that a tensor of the file makes, `hub` being the place that the table
@@ -35,6 +42,9 @@ impl Change {
         match self {
             Self::Thirds => (0..3).map(third).collect(),
             Self::OuterThirds => vec![third(0), third(2)],
+            Self::Halves => [0, 1]
+                .map(|index| (hub.replace("{}", HALVES[index]), Self::Half(index)))
+                .to_vec(),
             other => vec![(hub.to_owned(), other)],
         }
     }
@@ -46,6 +56,7 @@ impl Change {
             (Self::Third(_), [rows, others @ ..]) if rows % 3 == 0 => {
                 [&[rows / 3], others].concat()
             }
+            (Self::Half(_), [rows, others @ ..]) if rows % 2 == 0 => [&[rows / 2], others].concat(),
             (Self::Vector, [first, ..]) if ones_after(1) => vec![*first],
             (Self::Matrix, [rows, columns, ..]) if ones_after(2) => vec![*rows, *columns],
             (Self::LastOfFour, [channels]) => vec![1, 1, 1, *channels],
@@ -64,6 +75,10 @@ impl Change {
                 values[third * length..(third + 1) * length].to_vec()
             }
             (Self::Bands(bands), [_, 3, height, width]) => fitted(&values, height * width, bands),
+            (Self::Half(half), [rows, ..]) if rows % 2 == 0 => {
+                let length = values.len() / 2;
+                values[half * length..(half + 1) * length].to_vec()
+            }
             (Self::Unfolded, [.., columns]) if columns % 4 == 0 => folded(&values, *columns),
             _ => values,
         }
@@ -72,7 +87,9 @@ impl Change {
     /// What is done, as a report says it; `None` if the values lie as they did.
     pub(crate) fn verb(self) -> Option<Verb> {
         match self {
-            Self::Thirds | Self::OuterThirds | Self::Third(_) => Some(Verb::Split),
+            Self::Thirds | Self::OuterThirds | Self::Third(_) | Self::Halves | Self::Half(_) => {
+                Some(Verb::Split)
+            }
             Self::Unfolded => Some(Verb::Reordered),
             Self::Same | Self::Vector | Self::Matrix | Self::LastOfFour | Self::Bands(_) => None,
         }
@@ -182,6 +199,17 @@ mod tests {
             let third = Change::Third(1).shape(&shape);
             assert_eq!(third.iter().product::<usize>() * 3, count, "{third:?}");
         }
+        let halves = Change::Halves.parts("attention.{}.bias");
+        let names: Vec<&str> = halves.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["attention.key.bias", "attention.value.bias"]);
+        for shape in [vec![4], vec![6, 5]] {
+            let count = shape.iter().product::<usize>();
+            let fused: Vec<f32> = (0..count).map(|index| index as f32).collect();
+            let parts = halves
+                .iter()
+                .map(|(_, change)| change.apply(fused.clone(), &shape));
+            assert_eq!(parts.collect::<Vec<_>>().concat(), fused);
+        }
         let outer = Change::OuterThirds.parts("self.{}.bias");
         assert_eq!(outer[1], ("self.value.bias".to_owned(), Change::Third(2)));
     }
@@ -192,6 +220,8 @@ mod tests {
             (Change::Third(0), vec![9, 2], vec![3, 2]),
             (Change::Third(0), vec![8, 2], vec![8, 2]),
             (Change::Third(0), vec![], vec![]),
+            (Change::Half(1), vec![8, 2], vec![4, 2]),
+            (Change::Half(0), vec![7, 2], vec![7, 2]),
             (Change::Vector, vec![5, 1, 1], vec![5]),
             (Change::Vector, vec![5, 2, 1], vec![5, 2, 1]),
             (Change::Matrix, vec![8, 2, 1, 1], vec![8, 2]),
@@ -208,6 +238,8 @@ mod tests {
             odd,
             "no thirds, no panic"
         );
+        let odd = vec![1.0; 7];
+        assert_eq!(Change::Half(1).apply(odd.clone(), &[7]), odd, "no halves");
         assert_eq!(Change::Unfolded.apply(vec![1.0; 6], &[6]), [1.0; 6]);
         assert!(Change::Unfolded.apply(Vec::new(), &[3, 0]).is_empty());
     }

@@ -1,8 +1,9 @@
-//! timm: Swin and `ConvNeXt`, whole models and those that give feature maps alone.
+//! timm: Swin, `ConvNeXt` and PVTv2, whole models and those that give feature maps alone.
 //!
 //! Its `ResNet` has torchvision's names.
 //!
-//! Source: `timm/models/swin_transformer.py`, `swin_transformer_v2.py` and `convnext.py` of timm 1.0.
+//! Source: `timm/models/swin_transformer.py`, `swin_transformer_v2.py`, `convnext.py` and
+//! `pvt_v2.py` of timm 1.0.
 
 use super::{
     CLASSIFIER, Change, DERIVED, FINAL_NORM, Leftover, Names, Row, changed, leftover, same,
@@ -195,4 +196,76 @@ const CONVNEXT_ROWS: [Row; 10] = [
         "encoder.stages.#.layers.#.grn.bias",
         Change::LastOfFour,
     ),
+];
+
+pub(super) const PVT_V2: Names = Names {
+    dialect: Dialect::Timm,
+    marks: &[
+        "patch_embed.proj.weight",
+        "stages.0.blocks.0.attn.kv.weight",
+        "stages.0.blocks.0.mlp.dwconv.weight",
+    ],
+    rows: &PVT_V2_ROWS,
+    leftovers: &[leftover("head.", CLASSIFIER)],
+};
+
+const PVT_V2_ROWS: [Row; 15] = [
+    same(
+        "patch_embed.proj.*",
+        "encoder.layers.0.patch_embedding.proj.*",
+    ),
+    same(
+        "patch_embed.norm.*",
+        "encoder.layers.0.patch_embedding.layer_norm.*",
+    ),
+    same(
+        "stages.#.downsample.proj.*",
+        "encoder.layers.#.patch_embedding.proj.*",
+    ),
+    same(
+        "stages.#.downsample.norm.*",
+        "encoder.layers.#.patch_embedding.layer_norm.*",
+    ),
+    same(
+        "stages.#.blocks.#.norm1.*",
+        "encoder.layers.#.blocks.#.layer_norm_1.*",
+    ),
+    same(
+        "stages.#.blocks.#.attn.q.*",
+        "encoder.layers.#.blocks.#.attention.query.*",
+    ),
+    changed(
+        "stages.#.blocks.#.attn.kv.*",
+        "encoder.layers.#.blocks.#.attention.{}.*",
+        Change::Halves,
+    ),
+    same(
+        "stages.#.blocks.#.attn.proj.*",
+        "encoder.layers.#.blocks.#.attention.proj.*",
+    ),
+    same(
+        "stages.#.blocks.#.attn.sr.*",
+        "encoder.layers.#.blocks.#.attention.spatial_reduction.*",
+    ),
+    same(
+        "stages.#.blocks.#.attn.norm.*",
+        "encoder.layers.#.blocks.#.attention.layer_norm.*",
+    ),
+    same(
+        "stages.#.blocks.#.norm2.*",
+        "encoder.layers.#.blocks.#.layer_norm_2.*",
+    ),
+    same(
+        "stages.#.blocks.#.mlp.fc1.*",
+        "encoder.layers.#.blocks.#.mlp.dense1.*",
+    ),
+    same(
+        "stages.#.blocks.#.mlp.dwconv.*",
+        "encoder.layers.#.blocks.#.mlp.dwconv.dwconv.*",
+    ),
+    same(
+        "stages.#.blocks.#.mlp.fc2.*",
+        "encoder.layers.#.blocks.#.mlp.dense2.*",
+    ),
+    same("stages.#.norm.*", "encoder.layers.#.layer_norm.*"),
 ];

@@ -1,5 +1,7 @@
 //! Backbones by the shapes of their tensors.
 
+mod pvt_v2;
+
 use upernet_hf::config::{
     HfBackboneConfig, HfConvNextConfig, HfConvNextV2Config, HfResNetConfig, HfResNetLayerType,
     HfSwinConfig,
@@ -13,7 +15,7 @@ const MAX_STAGES: usize = 16;
 const MAX_CHANNELS: usize = 1 << 20;
 
 /// Keys by which a family is known, the most telling first.
-const FAMILIES: [(&str, &str); 5] = [
+const FAMILIES: [(&str, &str); 6] = [
     (".blocks.0.attention.self.logit_scale", "swinv2"),
     (
         ".blocks.0.attention.self.relative_position_bias_table",
@@ -22,6 +24,7 @@ const FAMILIES: [(&str, &str); 5] = [
     (".layers.0.grn.weight", "convnextv2"),
     (".layers.0.dwconv.weight", "convnext"),
     (".layers.0.layer.0.convolution.weight", "resnet"),
+    (".blocks.0.mlp.dwconv.dwconv.weight", "pvt_v2"),
 ];
 
 /// The backbone, with the maps whose norms are there, or all of them.
@@ -41,6 +44,7 @@ pub(super) fn infer(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, Strin
         Some("convnext") => convnext(shapes),
         Some("convnextv2") => convnext(shapes).map(second),
         Some("resnet") => resnet(shapes),
+        Some("pvt_v2") => pvt_v2::infer(shapes),
         Some(_) => Err(
             "no tensor says how large the windows of its Swin V2 are (`window_size`, `image_size`)"
                 .to_owned(),

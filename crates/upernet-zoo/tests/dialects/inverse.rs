@@ -7,13 +7,15 @@ use upernet_zoo::{
     ConfigOrigin, ConvertOptions, Converted, Dialect, convert,
     hf::{
         Overwrite,
-        config::HfConfig,
+        config::{HfBackboneConfig, HfConfig, HfPvtV2Config},
         weights::{Checkpoint, Dtype, TensorInfo, write_safetensors},
     },
 };
 
 use crate::{
-    support::{convnext, convnextv2, dinov3_convnext, resnet, rewrite, saved, swin, swinv2},
+    support::{
+        convnext, convnextv2, dinov3_convnext, pvt_v2, resnet, rewrite, saved, swin, swinv2,
+    },
     writers::{self, State, heads, meta, microsoft, timm_swin, written},
 };
 
@@ -158,6 +160,61 @@ fn backbones_alone_come_back_without_the_norms_of_their_maps() {
         assert!(
             found.keys().all(|key| !key.starts_with("backbone.")),
             "no prefix"
+        );
+    }
+}
+
+/// Heads are taken to have the channels of the first stage, so this one has as many.
+#[test]
+fn a_pvt_v2_comes_back_from_timms_names_and_its_authors() {
+    type Rename = fn(&str) -> Option<String>;
+    let HfBackboneConfig::PvtV2(reduced) = pvt_v2().backbone.with_all_stages() else {
+        panic!("it is a PVTv2");
+    };
+    let reduced = HfPvtV2Config {
+        hidden_sizes: vec![4, 8, 12, 16],
+        num_attention_heads: vec![1, 2, 3, 4],
+        ..reduced
+    };
+    let linear = HfPvtV2Config {
+        linear_attention: true,
+        qkv_bias: false,
+        sr_ratios: vec![1; 4],
+        ..reduced.clone()
+    };
+    let timms: Rename = |key| Some(writers::timm_pvt_v2(key));
+    let authors: Rename = writers::authors_pvt_v2;
+    for (backbone, rename, dialect, prefix) in [
+        (reduced.clone(), timms, Dialect::Timm, ""),
+        (linear.clone(), timms, Dialect::Timm, "model."),
+        (reduced, authors, Dialect::Pvt, ""),
+        (linear, authors, Dialect::Pvt, "backbone."),
+    ] {
+        let config = HfConfig {
+            backbone: HfBackboneConfig::PvtV2(backbone),
+            ..pvt_v2()
+        };
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let hub = hub_state(&config, &place.path().join("hub"));
+        let mut state = written(&hub, prefix, rename);
+        state.insert(format!("{prefix}head.bias"), (vec![1], vec![0.5]));
+        let source = place.path().join("theirs.safetensors");
+        write(&source, &state);
+        let made = place.path().join("made");
+        let done = convert(&source, &made, &ConvertOptions::default(), &Device::flex())
+            .expect("it is known");
+        assert_eq!(
+            (done.made, done.keys.dialect, done.config.backbone),
+            (Converted::Backbone, dialect, config.backbone)
+        );
+        assert_eq!(done.keys.dropped.len(), 1, "{:?}", done.keys.dropped);
+        assert!(done.absent.is_empty(), "{:?}", done.absent);
+        let backbone = hub
+            .into_iter()
+            .filter_map(|(key, tensor)| Some((key.strip_prefix("backbone.")?.to_owned(), tensor)));
+        assert!(
+            read(&made) == backbone.collect(),
+            "{dialect:?} under {prefix:?}"
         );
     }
 }

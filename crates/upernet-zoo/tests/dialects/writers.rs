@@ -19,6 +19,10 @@ pub(crate) fn written(hub: &State, prefix: &str, rename: Rename) -> State {
         let Some(key) = key.strip_prefix("backbone.") else {
             continue;
         };
+        // PVTv2 fuses keys and values.
+        if key.contains(".attention.value.") {
+            continue;
+        }
         let has_key = hub.contains_key(&format!("backbone.{}", key.replace("value", "key")));
         if key.contains(".attention.self.key.")
             || (key.contains(".attention.self.value.") && has_key)
@@ -35,6 +39,11 @@ pub(crate) fn written(hub: &State, prefix: &str, rename: Rename) -> State {
                 values.extend(&hub[&part].1);
             }
             shape[0] *= 3;
+        }
+        if key.contains(".attention.key.") {
+            let value = format!("backbone.{}", key.replace(".key.", ".value."));
+            values.extend(&hub[&value].1);
+            shape[0] *= 2;
         }
         if let Some(name) = rename(key) {
             state.insert(format!("{prefix}{name}"), (shape, values));
@@ -128,6 +137,42 @@ pub(crate) fn resnet(key: &str) -> String {
         }
         _ => panic!("{key} is no key of a ResNet"),
     }
+}
+
+/// Parts of a key of a PVTv2's blocks, in the names of timm and of its authors.
+const PVT_V2: [(&str, &str); 10] = [
+    (".layer_norm_1.", ".norm1."),
+    (".layer_norm_2.", ".norm2."),
+    (".attention.query.", ".attn.q."),
+    (".attention.key.", ".attn.kv."),
+    (".attention.proj.", ".attn.proj."),
+    (".attention.spatial_reduction.", ".attn.sr."),
+    (".attention.layer_norm.", ".attn.norm."),
+    (".mlp.dense1.", ".mlp.fc1."),
+    (".mlp.dense2.", ".mlp.fc2."),
+    (".layer_norm.", ".norm."),
+];
+
+/// timm's PVTv2: what leads into the first stage is not in it.
+pub(crate) fn timm_pvt_v2(key: &str) -> String {
+    let key = replaced(key, &PVT_V2).replace(".dwconv.dwconv.", ".dwconv.");
+    let key = key.replace("encoder.layers.0.patch_embedding.", "patch_embed.");
+    let key = key.replace("encoder.layers.", "stages.");
+    key.replace(".patch_embedding.", ".downsample.")
+}
+
+/// The PVTv2 of its authors: parts of a stage are numbered, from 1.
+pub(crate) fn authors_pvt_v2(key: &str) -> Option<String> {
+    let key = replaced(key, &PVT_V2);
+    let (stage, rest) = key.strip_prefix("encoder.layers.")?.split_once('.')?;
+    let stage = stage.parse::<usize>().expect("a number") + 1;
+    let (part, rest) = rest.split_once('.')?;
+    let part = match part {
+        "patch_embedding" => "patch_embed",
+        "blocks" => "block",
+        other => other,
+    };
+    Some(format!("{part}{stage}.{rest}"))
 }
 
 /// Meta's `ConvNeXt`.
