@@ -1,4 +1,5 @@
-//! Backbones at the size of their smallest published checkpoints, and ResNet-50 and BEiT-B. Fresh weights.
+//! Backbones at the size of their smallest published checkpoints, and ResNet-50, BEiT-B and PVTv2-B2. Fresh
+//! weights.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use criterion::{
@@ -8,6 +9,7 @@ use upernet::nn::Backbone;
 use upernet_beit::BeitConfig;
 use upernet_benches::Bench;
 use upernet_convnext::{BranchScale, ConvNextConfig};
+use upernet_pvt::PvtV2Config;
 use upernet_resnet::ResNetConfig;
 use upernet_swin::{SwinConfig, SwinV2Config};
 
@@ -37,6 +39,11 @@ fn backbones(criterion: &mut Criterion) {
         .with_relative_position_bias(true)
         .init(&bench.device);
     time(&mut group, &bench, "beit-base", &beit);
+    let pvt = PvtV2Config::new()
+        .with_hidden_sizes(vec![64, 128, 320, 512])
+        .with_depths(vec![3, 4, 6, 3])
+        .init(&bench.device);
+    time(&mut group, &bench, "pvt-v2-b2", &pvt);
     group.finish();
 }
 

@@ -7,7 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use upernet::{
     hf::config::{
         HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
-        HfSwinConfig, HfSwinV2Config,
+        HfPvtV2Config, HfSwinConfig, HfSwinV2Config,
     },
     zoo,
 };
@@ -16,7 +16,7 @@ use upernet_ops::Precision;
 
 const SIZE: [usize; 2] = [512, 512];
 
-fn backbones() -> [(&'static str, HfBackboneConfig); 6] {
+fn backbones() -> [(&'static str, HfBackboneConfig); 7] {
     let out_stages = vec![1, 2, 3, 4];
     let convnext = HfConvNextConfig {
         out_stages: out_stages.clone(),
@@ -33,13 +33,19 @@ fn backbones() -> [(&'static str, HfBackboneConfig); 6] {
     let swinv2 = HfSwinV2Config {
         image_size: 256,
         window_size: 8,
-        out_stages,
+        out_stages: out_stages.clone(),
         ..HfSwinV2Config::default()
     };
     let beit = HfBeitConfig {
         image_size: 640,
         use_relative_position_bias: true,
         ..HfBeitConfig::default()
+    };
+    let pvt_v2 = HfPvtV2Config {
+        hidden_sizes: vec![64, 128, 320, 512],
+        depths: vec![3, 4, 6, 3],
+        out_stages,
+        ..HfPvtV2Config::default()
     };
     [
         ("convnext-tiny", HfBackboneConfig::ConvNext(convnext)),
@@ -48,6 +54,7 @@ fn backbones() -> [(&'static str, HfBackboneConfig); 6] {
         ("swinv2-tiny", HfBackboneConfig::SwinV2(swinv2)),
         ("resnet-50", HfBackboneConfig::default()),
         ("beit-base", HfBackboneConfig::Beit(beit).with_all_stages()),
+        ("pvt-v2-b2", HfBackboneConfig::PvtV2(pvt_v2)),
     ]
 }
 

@@ -13,10 +13,10 @@ use upernet_benches::Bench;
 use upernet_ops::{
     Activation, ConvNextBlockWeights, CosineWindowAttentionWeights, LayerNormWeights, MlpWeights,
     Precision, PreparedConv3x3, PreparedConvNextBlock, PreparedCosineWindowAttention,
-    PreparedLinear, PreparedMlp, PreparedStridedConv, PreparedUpsampleConv3x3,
-    PreparedWindowAttention, ResponseNormWeights, WindowAttentionWeights, adaptive_avg_pools,
-    add_resized, attention, conv3x3, convnext_block, cosine_window_attention, linear, max_pool3x3,
-    mlp, strided_conv, upsample_conv3x3, window_attention,
+    PreparedDepthwiseConv, PreparedLinear, PreparedMlp, PreparedStridedConv,
+    PreparedUpsampleConv3x3, PreparedWindowAttention, ResponseNormWeights, WindowAttentionWeights,
+    adaptive_avg_pools, add_resized, attention, conv3x3, convnext_block, cosine_window_attention,
+    depthwise_conv, linear, max_pool3x3, mlp, strided_conv, upsample_conv3x3, window_attention,
 };
 
 /// Channels and side of the maps of a tiny backbone, finest first.
@@ -78,6 +78,7 @@ fn ops(criterion: &mut Criterion) {
     let mut ops = Ops { bench, group };
     convolutions(&mut ops);
     halving(&mut ops);
+    spreading(&mut ops);
     blocks(&mut ops);
     maps(&mut ops);
     transformers(&mut ops);
@@ -147,6 +148,22 @@ fn halving(ops: &mut Ops<'_>) {
     ops.time("max_pool3x3/64x256x256", "plain", || {
         max_pool3x3(plain.clone())
     });
+}
+
+/// Hidden channels of PVTv2-B2's perceptrons, and the sides of their maps.
+const HIDDEN_MAPS: [(usize, usize); 4] = [(512, 128), (1024, 64), (1280, 32), (2048, 16)];
+
+fn spreading(ops: &mut Ops<'_>) {
+    for (channels, side) in HIDDEN_MAPS {
+        let (weight, bias) = (ops.random([channels, 1, 3, 3]), ops.random([channels]));
+        let x = ops.map(channels, side);
+        let name = format!("depthwise_conv/3x3/{channels}x{side}x{side}");
+        let prepared = PreparedDepthwiseConv::new(weight.clone(), bias.clone(), Activation::Gelu);
+        ops.time(&name, "prepared", || prepared.forward(x.clone()));
+        ops.time(&name, "plain", || {
+            depthwise_conv(x.clone(), weight.clone(), bias.clone(), Activation::Gelu)
+        });
+    }
 }
 
 fn blocks(ops: &mut Ops<'_>) {

@@ -97,6 +97,7 @@ fn doctor_finds_flex_in_good_health() {
         "BEiT UPerNet",
         "DINOv2 UPerNet",
         "DINOv3 ViT UPerNet",
+        "PVTv2 UPerNet",
     ] {
         assert!(names.contains(&name), "{name} is not checked");
     }

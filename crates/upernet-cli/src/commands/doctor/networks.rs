@@ -13,7 +13,8 @@ use upernet::{
         ModelFolder, Overwrite,
         config::{
             HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
-            HfDinov2Config, HfDinov3VitConfig, HfResNetConfig, HfSwinConfig, HfSwinV2Config,
+            HfDinov2Config, HfDinov3VitConfig, HfPvtV2Config, HfResNetConfig, HfSwinConfig,
+            HfSwinV2Config,
         },
         weights::{Dtype, TensorInfo, write_safetensors},
     },
@@ -48,6 +49,7 @@ pub(super) enum Network {
     Beit,
     Dinov2,
     Dinov3Vit,
+    PvtV2,
 }
 
 /// What a network computes.
@@ -59,7 +61,7 @@ struct Computed {
 }
 
 impl Network {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Swin,
         Self::SwinV2,
         Self::ConvNext,
@@ -68,6 +70,7 @@ impl Network {
         Self::Beit,
         Self::Dinov2,
         Self::Dinov3Vit,
+        Self::PvtV2,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -80,6 +83,7 @@ impl Network {
             Self::Beit => "BEiT UPerNet",
             Self::Dinov2 => "DINOv2 UPerNet",
             Self::Dinov3Vit => "DINOv3 ViT UPerNet",
+            Self::PvtV2 => "PVTv2 UPerNet",
         }
     }
 
@@ -203,6 +207,14 @@ impl Network {
                 pos_embed_rescale: None,
                 out_stages: vec![1, 2, 3, 4],
                 ..HfDinov3VitConfig::default()
+            }),
+            Self::PvtV2 => HfBackboneConfig::PvtV2(HfPvtV2Config {
+                hidden_sizes: vec![12, 16, 20, 32],
+                mlp_ratios: vec![3, 3, 2, 2],
+                depths: vec![1, 1, 2, 1],
+                initializer_range: 0.2,
+                out_stages: vec![1, 2, 3, 4],
+                ..HfPvtV2Config::default()
             }),
         };
         let mut config = HfConfig::new(backbone);
