@@ -25,6 +25,9 @@ pub struct Case {
     pub grad_norms: BTreeMap<String, f64>,
     /// Largest difference between PyTorch's own f32 and f64, by tensor name, where it is known.
     pub rounding: BTreeMap<String, f64>,
+    /// L2 norm by which gradients move where the pixels move by no more than rounding, by tensor name;
+    /// empty unless it was measured.
+    pub(crate) kinks: BTreeMap<String, f64>,
     input: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
 }
 
@@ -55,6 +58,7 @@ impl Case {
                 BTreeMap::new()
             },
             rounding: read_rounding(&folder.join("case.json")),
+            kinks: BTreeMap::new(),
             input: read_tensors(&folder.join("input.safetensors")),
         }
     }

@@ -9,6 +9,7 @@
 
 mod case;
 mod compare;
+mod kinks;
 mod learner;
 mod suite;
 

@@ -13,10 +13,9 @@ use upernet_golden::{check, golden_folders};
 fn model_type(folder: &std::path::Path) -> String {
     let config = fs::read(folder.join("config.json")).expect("a golden folder has a config");
     let config: serde_json::Value = serde_json::from_slice(&config).expect("the config is JSON");
-    config["backbone_config"]["model_type"]
-        .as_str()
-        .expect("a backbone has a type")
-        .to_owned()
+    // Upstream's default is a ResNet.
+    let model_type = config["backbone_config"]["model_type"].as_str();
+    model_type.unwrap_or("resnet").to_owned()
 }
 
 #[test]
