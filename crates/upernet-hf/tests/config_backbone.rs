@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::json;
 use upernet_hf::{
     BackboneFolder, ErrorKind, ModelFolder,
-    config::{ConfigError, HfBackboneConfig, SUPPORTED_BACKBONES},
+    config::{ConfigError, HfBackboneConfig, HfConfig, SUPPORTED_BACKBONES},
 };
 
 fn read(config: &serde_json::Value) -> Result<HfBackboneConfig, ConfigError> {
@@ -110,4 +110,64 @@ fn missing_files_are_named() {
     );
     fs::write(home.path().join("config.json"), swin().to_string()).expect("writable");
     assert!(message(home.path()).contains("model.safetensors: not found"));
+}
+
+/// `MODEL_FOR_BACKBONE_MAPPING_NAMES` of transformers 5.23.0: what `AutoBackbone` offers.
+const AUTO_BACKBONES: [&str; 32] = [
+    "beit",
+    "bit",
+    "convnext",
+    "convnextv2",
+    "dinat",
+    "dinov2",
+    "dinov2_with_registers",
+    "dinov3_convnext",
+    "dinov3_vit",
+    "focalnet",
+    "hgnet_v2",
+    "hiera",
+    "lw_detr_vit",
+    "maskformer-swin",
+    "pixio",
+    "pp_lcnet",
+    "pp_lcnet_v3",
+    "pp_lcnet_v4",
+    "pvt_v2",
+    "resnet",
+    "rf_detr_dinov2",
+    "rt_detr_resnet",
+    "sapiens2",
+    "swin",
+    "swinv2",
+    "textnet",
+    "timm_backbone",
+    "tipsv2",
+    "tipsv2_vision_model",
+    "uvdoc_backbone",
+    "vitdet",
+    "vitpose_backbone",
+];
+
+#[test]
+fn every_backbone_of_upstream_is_built_or_refused_by_its_name() {
+    for model_type in AUTO_BACKBONES {
+        let network = json!({
+            "model_type": "upernet",
+            "backbone_config": {"model_type": model_type},
+        });
+        let error = HfConfig::from_json(network.to_string().as_bytes()).err();
+        let text = error.map(|error| error.to_string()).unwrap_or_default();
+        let refused = text.contains(&format!(
+            "asks for \"{model_type}\", which is not supported"
+        ));
+        assert_eq!(
+            refused,
+            !SUPPORTED_BACKBONES.contains(&model_type),
+            "{model_type}: {text}"
+        );
+        if refused {
+            assert!(text.contains(&SUPPORTED_BACKBONES.join(", ")), "{text}");
+            assert!(!text.contains('\n'), "{text}");
+        }
+    }
 }
