@@ -46,7 +46,7 @@ impl Source {
 
     /// The values of the hub's tensor.
     pub(crate) fn read(&self, checkpoint: &Checkpoint) -> Result<Vec<f32>, upernet_hf::Error> {
-        let values = checkpoint.read_f32(&self.name)?;
+        let values = checkpoint.read_finite_f32(&self.name)?;
         let shape = checkpoint
             .info(&self.name)
             .map_or(&[][..], |info| info.shape());
@@ -91,7 +91,7 @@ impl HubNames {
                 change: Change::Same,
                 layout: Layout::Module,
             };
-            names.names.insert(key.to_owned(), source);
+            names.insert_source(key.to_owned(), source);
         }
         names
     }
@@ -211,23 +211,23 @@ impl HubNames {
         }
     }
 
-    /// Two names for one key: the second then fits nowhere, under a name that says why.
     fn insert(&mut self, hub: String, name: &str, change: Change) {
+        let source = Source {
+            name: name.to_owned(),
+            change,
+            layout: Layout::Hub,
+        };
+        self.insert_source(hub, source);
+    }
+
+    /// Two names for one key: the second then fits nowhere, under a name that says why.
+    fn insert_source(&mut self, hub: String, source: Source) {
         let hub = if self.names.contains_key(&hub) {
-            format!("{name}, a second {hub}")
+            format!("{}, a second {hub}", source.name)
         } else {
             hub
         };
-        let name = name.to_owned();
-        let layout = Layout::Hub;
-        self.names.insert(
-            hub,
-            Source {
-                name,
-                change,
-                layout,
-            },
-        );
+        self.names.insert(hub, source);
     }
 }
 

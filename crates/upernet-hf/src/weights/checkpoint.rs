@@ -11,7 +11,8 @@ use crate::{
     config::json_file,
     error::Error,
     weights::{
-        IndexError, PyTorchFile, SafetensorsFile, TensorError, TensorInfo, index,
+        IndexError, PyTorchFile, SafetensorsError, SafetensorsFile, TensorError, TensorInfo,
+        decode, dtype, index,
         int8::{NUMBERS, SCALES, is_pair, restored},
     },
 };
@@ -85,13 +86,7 @@ impl Checkpoint {
         {
             return Self::open_sharded(&path);
         }
-        let shard = Shard::open(&path)?;
-        let places = shard.names().map(|name| (name.to_owned(), 0)).collect();
-        Ok(Self {
-            files: vec![path],
-            shards: vec![shard],
-            places,
-        })
+        Ok(Self::of_one(Shard::open(&path)?))
     }
 
     /// Takes a safetensors file that is part of the program; messages call it `name`.
@@ -100,18 +95,38 @@ impl Checkpoint {
     ///
     /// Returns an error that names the file if it is malformed.
     pub fn from_static(name: &str, bytes: &'static [u8]) -> Result<Self, Error> {
+        Self::of_safetensors(name, SafetensorsFile::from_static(bytes))
+    }
+
+    /// Takes a safetensors file that is in memory; messages call it `name`.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_static`](Self::from_static).
+    pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self, Error> {
+        Self::of_safetensors(name, SafetensorsFile::from_bytes(bytes))
+    }
+
+    fn of_safetensors(
+        name: &str,
+        file: Result<SafetensorsFile, SafetensorsError>,
+    ) -> Result<Self, Error> {
         let path = PathBuf::from(name);
-        let file = SafetensorsFile::from_static(bytes).map_err(|problem| Error::Safetensors {
-            path: path.clone(),
-            problem,
-        })?;
-        let shard = Shard::new(&path, WeightFile::Safetensors(file));
-        let places = shard.names().map(|name| (name.to_owned(), 0)).collect();
-        Ok(Self {
-            files: vec![path],
+        match file {
+            Ok(file) => Ok(Self::of_one(Shard::new(
+                &path,
+                WeightFile::Safetensors(file),
+            )?)),
+            Err(problem) => Err(Error::Safetensors { path, problem }),
+        }
+    }
+
+    fn of_one(shard: Shard) -> Self {
+        Self {
+            files: vec![shard.path.clone()],
+            places: shard.names().map(|name| (name.to_owned(), 0)).collect(),
             shards: vec![shard],
-            places,
-        })
+        }
     }
 
     /// Returns the files that the tensors come from: one, or an index and its shards.
@@ -182,6 +197,34 @@ impl Checkpoint {
     pub fn read_f32(&self, name: &str) -> Result<Vec<f32>, Error> {
         let shard = self.shard(name)?;
         shard.wrap(shard.read_f32(name))
+    }
+
+    /// Reads a floating-point tensor like [`read_f32`](Self::read_f32), and refuses NaN and infinity.
+    ///
+    /// A network with one such weight says the same of every pixel, or nothing at all; a message that
+    /// names the tensor is better.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_f32`](Self::read_f32), and if the tensor holds a value that is not finite, or of 64 bits
+    /// and beyond those that an `f32` holds.
+    pub fn read_finite_f32(&self, name: &str) -> Result<Vec<f32>, Error> {
+        let values = self.read_f32(name)?;
+        if decode::all_finite(&values) {
+            return Ok(values);
+        }
+        let first = values
+            .iter()
+            .enumerate()
+            .find(|(_, value)| !value.is_finite());
+        self.shard(name)?.wrap(match first {
+            Some((index, value)) => Err(TensorError::NotFinite {
+                name: name.into(),
+                index,
+                found: if value.is_nan() { "NaN" } else { "infinity" },
+            }),
+            None => Ok(values),
+        })
     }
 
     /// Reads an integer or truth-value tensor of any width, in row-major order.
@@ -255,10 +298,17 @@ impl Checkpoint {
 
 impl Shard {
     fn open(path: &Path) -> Result<Self, Error> {
-        Ok(Self::new(path, WeightFile::open(path)?))
+        Self::new(path, WeightFile::open(path)?)
     }
 
-    fn new(path: &Path, file: WeightFile) -> Self {
+    fn new(path: &Path, file: WeightFile) -> Result<Self, Error> {
+        let names = file.names().map(dtype::check_name);
+        names
+            .collect::<Result<(), _>>()
+            .map_err(|problem| Error::Tensor {
+                path: path.into(),
+                problem,
+            })?;
         let mut int8 = BTreeMap::new();
         // Nobody else writes such pairs.
         let is_ours = matches!(file, WeightFile::Safetensors(_));
@@ -280,11 +330,11 @@ impl Shard {
                 int8.insert(name.to_owned(), tensor);
             }
         }
-        Self {
+        Ok(Self {
             path: path.into(),
             file,
             int8,
-        }
+        })
     }
 
     fn info(&self, name: &str) -> Option<&TensorInfo> {

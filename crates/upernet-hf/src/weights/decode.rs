@@ -70,6 +70,16 @@ fn halves(bytes: &[u8]) -> Vec<f32> {
     numbers
 }
 
+/// Whether no number is NaN or infinite.
+pub(crate) fn all_finite(values: &[f32]) -> bool {
+    // A fold without an exit runs on whole vectors; an exit after each block is early enough.
+    const BLOCK: usize = 4096;
+    values.chunks(BLOCK).all(|block| {
+        let finite = block.iter().map(|value| value.is_finite());
+        finite.fold(true, |all, finite| all & finite)
+    })
+}
+
 fn map<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
     bytes
         .as_chunks()
@@ -81,7 +91,7 @@ fn map<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T>
 
 #[cfg(test)]
 mod tests {
-    use super::{to_f32, to_i64};
+    use super::{all_finite, to_f32, to_i64};
     use crate::weights::Dtype;
 
     #[test]
@@ -99,6 +109,19 @@ mod tests {
         for (dtype, bytes) in cases {
             assert_eq!(to_f32("t", dtype, bytes), Ok(vec![1.5, -2.0]), "{dtype}");
             assert!(to_i64("t", dtype, bytes).is_err(), "{dtype} is no integer");
+        }
+    }
+
+    #[test]
+    fn one_number_that_is_not_finite_is_found_wherever_it_is() {
+        let values = vec![f32::MAX; 9000];
+        assert!(all_finite(&values) && all_finite(&[]));
+        for place in [0, 4095, 4096, 8999] {
+            for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                let mut values = values.clone();
+                values[place] = wrong;
+                assert!(!all_finite(&values), "{wrong} at {place}");
+            }
         }
     }
 

@@ -65,6 +65,17 @@ impl fmt::Display for Dtype {
     }
 }
 
+/// Bytes of a tensor's name; the longest of a network here has about a hundred.
+const MAX_NAME_BYTES: usize = 512;
+
+/// Refuses a name that is too long for a line, or more than one.
+pub(crate) fn check_name(name: &str) -> Result<(), TensorError> {
+    if name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control) {
+        return Err(TensorError::Name { name: name.into() });
+    }
+    Ok(())
+}
+
 /// Type and shape of a stored tensor, whose size in bytes is known to fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorInfo {
@@ -159,6 +170,29 @@ pub enum TensorError {
         name: String,
         /// The type.
         dtype: Dtype,
+    },
+    /// A name that no library gives, and that would spoil every message it is part of.
+    #[error(
+        "names a tensor {}; a name has at most {MAX_NAME_BYTES} bytes and no control characters",
+        Quoted(.name)
+    )]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// A tensor of a network holds NaN or an infinity.
+    #[error(
+        "tensor {} holds {found} at element {index}, so the network would find nothing anywhere; its \
+         training diverged, or its file is damaged",
+        Quoted(.name)
+    )]
+    NotFinite {
+        /// The tensor.
+        name: String,
+        /// The first such element, in row-major order from 0.
+        index: usize,
+        /// What it is: "NaN" or "infinity".
+        found: &'static str,
     },
     /// A shape has more bytes than can be addressed.
     #[error("a tensor of shape {shape:?} does not fit in memory")]

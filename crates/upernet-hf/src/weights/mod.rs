@@ -2,7 +2,8 @@
 //!
 //! [`Checkpoint::open`] takes what a model folder holds. Nothing here runs code from a file, trusts
 //! a length before comparing it with the file's, or holds more than the file (mapped, not read) and
-//! the tensor that was asked for. NaN and infinity are values like any other.
+//! the tensor that was asked for. NaN and infinity are values like any other, but for
+//! [`Checkpoint::read_finite_f32`], through which networks get their weights.
 
 mod backing;
 #[cfg(feature = "burnpack")]

@@ -16,6 +16,8 @@ pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) data: Vec<u8>,
     pub(crate) flags: u16,
+    /// How its bytes are packed; 0 for not at all.
+    pub(crate) method: u16,
     pub(crate) claimed_length: Option<u32>,
     pub(crate) header_offset: Option<u32>,
 }
@@ -26,6 +28,7 @@ impl Entry {
             name: name.into(),
             data,
             flags: 0,
+            method: 0,
             claimed_length: None,
             header_offset: None,
         }
@@ -66,7 +69,8 @@ impl Archive {
             let length = entry.claimed_length.unwrap_or(length);
             directory.extend(b"PK\x01\x02\0\0\0\0");
             directory.extend(entry.flags.to_le_bytes());
-            directory.extend([0; 10]);
+            directory.extend(entry.method.to_le_bytes());
+            directory.extend([0; 8]);
             let wide = |value: u32| if self.zip64 { u32::MAX } else { value };
             directory.extend(wide(length).to_le_bytes());
             directory.extend(wide(length).to_le_bytes());

@@ -34,6 +34,10 @@ use crate::{
 
 /// Bytes of the pickle that are read at most; a thousand tensors need about 150 kB.
 const MAX_PICKLE_BYTES: usize = 16 << 20;
+/// Tensors of a file; the largest network here has about a thousand.
+const MAX_TENSORS: usize = 1 << 16;
+/// Bytes of an unknown byte order that a message may repeat.
+const MAX_BYTE_ORDER_BYTES: usize = 100;
 /// How every zip file starts.
 const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
 /// A `PyTorch` weight file whose description has been checked against its contents.
@@ -150,8 +154,8 @@ fn read(file: &[u8]) -> Result<Contents, PyTorchError> {
         });
     };
     let entry = |name: &str| entries.get(format!("{folder}/{name}").as_str()).cloned();
-    if entry("byteorder").is_some_and(|order| &file[order.clone()] == b"big") {
-        return Err(PyTorchError::BigEndian);
+    if let Some(order) = entry("byteorder") {
+        check_byte_order(&file[order])?;
     }
     let pickle = entry("data.pkl").map_or(&[][..], |bytes| &file[bytes]);
     if pickle.len() > MAX_PICKLE_BYTES {
@@ -168,6 +172,17 @@ fn read(file: &[u8]) -> Result<Contents, PyTorchError> {
         tensors: state_dict::tensors(&heap, top, file.len(), storage)?,
         class_names: class_names::find(&heap, top),
     })
+}
+
+/// Files of `PyTorch` before 2.1 have no such entry, and are little-endian in practice.
+fn check_byte_order(order: &[u8]) -> Result<(), PyTorchError> {
+    match order {
+        b"little" => Ok(()),
+        b"big" => Err(PyTorchError::BigEndian),
+        other => Err(PyTorchError::ByteOrder {
+            found: String::from_utf8_lossy(&other[..other.len().min(MAX_BYTE_ORDER_BYTES)]).into(),
+        }),
+    }
 }
 
 fn check_format(file: &[u8]) -> Result<(), PyTorchError> {

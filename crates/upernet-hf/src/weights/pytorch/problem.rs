@@ -67,6 +67,18 @@ pub enum PyTorchError {
     /// The file was written on a machine of the other byte order.
     #[error("is big-endian, which is not supported; save it again on a little-endian machine")]
     BigEndian,
+    /// The file names a byte order that does not exist.
+    #[error("names a byte order {}, which is neither \"little\" nor \"big\"", Quoted(.found))]
+    ByteOrder {
+        /// What it says, as far as it is text.
+        found: String,
+    },
+    /// More tensors than any network has.
+    #[error("holds more than {limit} tensors")]
+    TooManyTensors {
+        /// The most that are read.
+        limit: usize,
+    },
     /// The description of the tensors is malformed, or asks for more than tensors.
     #[error("byte {position} of its data.pkl: {problem}")]
     Pickle {

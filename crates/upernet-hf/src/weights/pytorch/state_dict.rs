@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    MAX_TENSORS,
     strided::Strided,
     value::{Heap, Reference, Value, View},
 };
@@ -26,7 +27,11 @@ pub(super) fn tensors(
 ) -> Result<BTreeMap<String, Strided>, PyTorchError> {
     let mut tensors = BTreeMap::new();
     let mut total = 0_u64;
-    for &(key, value) in dictionary(heap, top)? {
+    let items = dictionary(heap, top)?;
+    if items.len() > MAX_TENSORS {
+        return Err(PyTorchError::TooManyTensors { limit: MAX_TENSORS });
+    }
+    for &(key, value) in items {
         let &Value::Text(name) = heap.get(key) else {
             return Err(PyTorchError::KeyType {
                 found: heap.get(key).kind(),

@@ -5,8 +5,9 @@ use crate::weights::Dtype;
 /// A value's place in the [`Heap`].
 pub(super) type Reference = u32;
 
-/// Values that a pickle may make. `torch.save` makes a few dozen for each tensor.
-pub(super) const MAX_OBJECTS: usize = 1 << 20;
+/// Values that a pickle may make. `torch.save` makes a few dozen for each tensor; of these many, the largest
+/// take 66 MB.
+pub(super) const MAX_OBJECTS: usize = 1 << 18;
 
 /// One value of a pickle; containers refer to others by their place, so nothing is ever copied,
 /// nested, or dropped recursively.

@@ -17,6 +17,8 @@ use crate::{
 
 /// Bytes of a header that are read at most, as in the format's own library.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
+/// Tensors of a file; the largest network here has about a thousand.
+const MAX_TENSORS: usize = 1 << 16;
 /// Axes of a tensor; convolution weights have four.
 const MAX_RANK: usize = 8;
 /// Characters of a parser's message that are repeated; it may quote the file.
@@ -102,6 +104,9 @@ impl<'de> Visitor<'de> for HeaderVisitor {
                 shape: Shape(shape),
                 data_offsets: offsets,
             } = map.next_value().map_err(blame)?;
+            if header.tensors.len() == MAX_TENSORS {
+                return Err(A::Error::custom(format!("more than {MAX_TENSORS} tensors")));
+            }
             header.tensors.push(Entry {
                 name,
                 dtype,
