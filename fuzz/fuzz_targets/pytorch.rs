@@ -1,4 +1,5 @@
-//! `PyTorch` weight files, and pickles inside a well-formed archive, which random bytes seldom make.
+//! `PyTorch` weight files, and pickles inside a well-formed file of both formats, which random bytes seldom
+//! make.
 
 #![no_main]
 
@@ -11,6 +12,7 @@ const STORAGES: [(&str, usize); 2] = [("a/data/0", 24), ("a/data/1", 8)];
 fuzz_target!(|input: &[u8]| {
     read(input.to_vec());
     read(archive(input));
+    read(legacy(input));
 });
 
 fn read(bytes: Vec<u8>) {
@@ -69,5 +71,18 @@ fn archive(pickle: &[u8]) -> Vec<u8> {
     file.extend(size);
     file.extend(start);
     file.extend([0, 0]);
+    file
+}
+
+/// The format before `PyTorch` 1.6: a magic number, its version, facts of the machine, the description,
+/// the keys of the storages, and the only one, of six elements.
+fn legacy(pickle: &[u8]) -> Vec<u8> {
+    let mut file = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.".to_vec();
+    file.extend(b"\x80\x02M\xe9\x03.");
+    file.extend(b"\x80\x02}X\x0d\0\0\0little_endian\x88s.");
+    file.extend(pickle);
+    file.extend(b"\x80\x02]X\x01\0\0\x000a.");
+    file.extend(6_u64.to_le_bytes());
+    file.resize(file.len() + 24, 1);
     file
 }
