@@ -14,7 +14,8 @@ OUT gets, for tiny networks whose every tensor is a function of its name:
   computes, each normed over its channels as Hugging Face's backbones norm theirs, with weight 1 and
   bias 0;
 - timm-pvt_v2.safetensors and timm-pvt_v2-linear.safetensors, a classifier and the form that gives
-  feature maps alone, with their maps as they are: a PVTv2 norms them itself.
+  feature maps alone, with their maps as they are: a PVTv2 norms them itself. All its norms have the
+  epsilon that Hugging Face's have, where timm has a larger one in some.
 
 Weights are rounded to f16 before anything is computed, and stored so, which halves the files.
 The pixels of every input follow from a formula (`pixels`), which the tests repeat.
@@ -111,11 +112,13 @@ def backbones(out: Path) -> None:
     pvt_of |= dict(mlp_ratios=(2, 2, 1, 1), num_classes=3)
     model = timm.create_model("pvt_v2_b0", **pvt_of)
     filled(model)
+    with_epsilon(model, 1e-6)
     save_file(half_state(model), out / "timm-pvt_v2.safetensors")
     save_maps(out / "timm-pvt_v2", model.forward_intermediates(pixels(*WINDOWS))[1])
 
     model = timm.create_model("pvt_v2_b2_li", **pvt_of, features_only=True)
     filled(model)
+    with_epsilon(model, 1e-6)
     save_file(half_state(model), out / "timm-pvt_v2-linear.safetensors")
     save_maps(out / "timm-pvt_v2-linear", model(pixels(*WINDOWS)))
 
@@ -143,6 +146,12 @@ def filled(model) -> None:
 
 
     rounded(model)
+
+
+def with_epsilon(model, eps: float) -> None:
+    for module in model.modules():
+        if isinstance(module, torch.nn.LayerNorm):
+            module.eps = eps
 
 
 def rounded(model) -> None:
