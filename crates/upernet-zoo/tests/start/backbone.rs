@@ -51,7 +51,7 @@ fn classifier(config: &HfConfig, rename: impl Fn(&str) -> String) -> (TempDir, M
     let whole: Value = serde_json::from_slice(&text).expect("JSON");
     let mut alone = whole["backbone_config"].clone();
     alone["out_features"] = json!(["stage4"]);
-    alone["out_indices"] = json!([4]);
+    alone["out_indices"] = json!([-1]);
     std::fs::write(&path, alone.to_string()).expect("writable");
     (folder, model)
 }
