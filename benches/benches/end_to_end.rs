@@ -7,7 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use upernet::{
     hf::config::{
         HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
-        HfPvtV2Config, HfSwinConfig, HfSwinV2Config,
+        HfDinov2Config, HfPvtV2Config, HfSwinConfig, HfSwinV2Config,
     },
     zoo,
 };
@@ -15,8 +15,10 @@ use upernet_benches::Bench;
 use upernet_ops::Precision;
 
 const SIZE: [usize; 2] = [512, 512];
+/// What DINOv2's positions were learned on: 37 x 37 patches.
+const DINOV2_SIZE: [usize; 2] = [518, 518];
 
-fn backbones() -> [(&'static str, HfBackboneConfig); 7] {
+fn backbones() -> [(&'static str, HfBackboneConfig, [usize; 2]); 9] {
     let out_stages = vec![1, 2, 3, 4];
     let convnext = HfConvNextConfig {
         out_stages: out_stages.clone(),
@@ -47,14 +49,32 @@ fn backbones() -> [(&'static str, HfBackboneConfig); 7] {
         out_stages,
         ..HfPvtV2Config::default()
     };
+    let dinov2 = HfDinov2Config {
+        image_size: DINOV2_SIZE[0],
+        hidden_size: 384,
+        num_attention_heads: 6,
+        out_stages: vec![3, 6, 9, 12],
+        ..HfDinov2Config::default()
+    };
+    let dinov2 = HfBackboneConfig::Dinov2(dinov2);
     [
-        ("convnext-tiny", HfBackboneConfig::ConvNext(convnext)),
-        ("convnextv2-tiny", HfBackboneConfig::ConvNextV2(convnextv2)),
-        ("swin-tiny", HfBackboneConfig::Swin(swin)),
-        ("swinv2-tiny", HfBackboneConfig::SwinV2(swinv2)),
-        ("resnet-50", HfBackboneConfig::default()),
-        ("beit-base", HfBackboneConfig::Beit(beit).with_all_stages()),
-        ("pvt-v2-b2", HfBackboneConfig::PvtV2(pvt_v2)),
+        ("convnext-tiny", HfBackboneConfig::ConvNext(convnext), SIZE),
+        (
+            "convnextv2-tiny",
+            HfBackboneConfig::ConvNextV2(convnextv2),
+            SIZE,
+        ),
+        ("swin-tiny", HfBackboneConfig::Swin(swin), SIZE),
+        ("swinv2-tiny", HfBackboneConfig::SwinV2(swinv2), SIZE),
+        ("resnet-50", HfBackboneConfig::default(), SIZE),
+        (
+            "beit-base",
+            HfBackboneConfig::Beit(beit).with_all_stages(),
+            SIZE,
+        ),
+        ("pvt-v2-b2", HfBackboneConfig::PvtV2(pvt_v2), SIZE),
+        ("dinov2-small", dinov2.clone(), SIZE),
+        ("dinov2-small", dinov2, DINOV2_SIZE),
     ]
 }
 
@@ -62,12 +82,12 @@ fn end_to_end(criterion: &mut Criterion) {
     let bench = Bench::open();
     let mut group = criterion.benchmark_group("end_to_end");
     group.sample_size(10);
-    for (name, backbone) in backbones() {
+    for (name, backbone, size) in backbones() {
         let mut config = HfConfig::new(backbone);
         config.id2label = (0..150).map(|label| format!("class {label}")).collect();
         let model = zoo::build(&config, &bench.device).expect("a published size");
-        let pixel_values = bench.map(3, SIZE);
-        let label = format!("{name}/{}", bench.label(3, SIZE));
+        let pixel_values = bench.map(3, size);
+        let label = format!("{name}/{}", bench.label(3, size));
         group.bench_function(format!("{label}/plain"), |bencher| {
             bencher.iter(|| {
                 let logits = model.forward_decode(pixel_values.clone());

@@ -1,6 +1,6 @@
 """The golden models: small ones for tests, trimmed ones for the repository, full-size ones."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Callable
 
 from transformers import (
@@ -16,6 +16,7 @@ from transformers import (
     ResNetConfig,
     SwinConfig,
     Swinv2Config,
+    ViTConfig,
 )
 
 STAGES = ["stage1", "stage2", "stage3", "stage4"]
@@ -36,6 +37,8 @@ class Case:
     full: bool = False
     config_only: bool = False
     head: dict = field(default_factory=dict)
+    # The four layers that a feature pyramid is made of, if there is one: it is ours, not upstream's.
+    pyramid: list[str] | None = None
 
 
 def case(backbone, size, batch=2, debug=False, full=False, config_only=False, **head) -> Case:
@@ -139,6 +142,11 @@ def pvt_v2(
         out_features=STAGES[: len(depths)],
         **more,
     )
+
+
+def pyramid(spec: Case) -> Case:
+    """The same on our feature pyramid, made of the first four layers."""
+    return replace(spec, pyramid=STAGES)
 
 
 # ---------------------------------------------------------------- tables
@@ -255,6 +263,9 @@ SMALL: dict[str, Callable[[], Case]] = {
     "pvt-v2-linear": lambda: case(
         pvt_v2((16, 24, 32), (1, 2, 1), (8, 4, 2), (1, 2, 4), (4, 4, 2), **PVT_V2_LINEAR), (53, 37)
     ),
+    "vit-pyramid": lambda: pyramid(
+        case(ViTConfig(**VIT, patch_size=16, image_size=64), (69, 93), batch=3)
+    ),
 }
 
 # A gated perceptron, and more positions learned than the image has patches: antialiasing shows.
@@ -272,6 +283,8 @@ DINOV3_GATED = dict(
     hidden_act="silu",
     apply_layernorm=False,
 )
+
+VIT = dict(hidden_size=8, intermediate_size=16, num_hidden_layers=4, num_attention_heads=2)
 
 NARROW = dict(hidden_sizes=(8, 12, 16, 24))
 NARROWER = dict(hidden_sizes=(4, 6, 10, 14))
@@ -405,6 +418,10 @@ TRIMMED: dict[str, Callable[[], Case]] = {
         (31, 26),
         **SLIM,
     ),
+    # 3 x 5 patches, so maps of 12 x 20, 6 x 10, 3 x 5 and 1 x 2 cells; positions learned on 4 x 4.
+    "vit-pyramid": lambda: pyramid(
+        trimmed(ViTConfig(**VIT, patch_size=5, image_size=20), (19, 27), batch=3, **SLIM)
+    ),
 }
 
 
@@ -419,6 +436,13 @@ def _full(backbone, auxiliary_in_channels, side=512):
         num_labels=150,
         auxiliary_in_channels=auxiliary_in_channels,
     )
+
+
+QUARTERS = (3, 6, 9, 12)
+
+
+def _dinov2_small():
+    return plain_vit(Dinov2Config, 384, 6, 14, 12, QUARTERS, image_size=518)
 
 
 # The published sizes, with weights of our own.
@@ -460,4 +484,10 @@ FULL: dict[str, Callable[[], Case]] = {
         320,
     ),
     "full-resnet-50": _full(lambda: resnet(64, (256, 512, 1024, 2048), (3, 4, 6, 3)), 1024),
+    # Positions were learned on 37 x 37 patches, which is the size of the first.
+    "full-dinov2-small": _full(_dinov2_small, 384, 518),
+    "full-dinov2-small-512": _full(_dinov2_small, 384),
+    "full-dinov3-vit-small": _full(
+        lambda: plain_vit(DINOv3ViTConfig, 384, 6, 16, 12, QUARTERS, num_register_tokens=4), 384
+    ),
 }

@@ -76,6 +76,20 @@ DINOV2_TO_CANONICAL = [
         (r"\.mlp\.down_proj\.", ".mlp.weights_out."),
     ]
 ]
+# A ViT under a feature pyramid; the first rule is ours, as Hugging Face has no such network.
+VIT_TO_CANONICAL = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in [
+        (r"^backbone\.vit\.", "backbone."),
+        (r"^backbone\.layers\.", "backbone.encoder.layer."),
+        (r"\.attention\.q_proj\.", ".attention.attention.query."),
+        (r"\.attention\.k_proj\.", ".attention.attention.key."),
+        (r"\.attention\.v_proj\.", ".attention.attention.value."),
+        (r"\.attention\.o_proj\.", ".attention.output.dense."),
+        (r"\.mlp\.fc1\.", ".intermediate.dense."),
+        (r"\.mlp\.fc2\.", ".output.dense."),
+    ]
+]
 # transformers 5 builds a final norm that the backbone never uses.
 UNUSED = re.compile(r"^backbone\.swin\.layernorm\.")
 
@@ -86,6 +100,8 @@ def canonical_key(key: str, is_swin: bool) -> str:
         return _renamed(key, V5_TO_CANONICAL)
     if key.startswith(("backbone.beit.", "backbone.fpn.")):
         return _renamed(key, BEIT_TO_CANONICAL)
+    if key.startswith("backbone.vit."):
+        return _renamed(key, VIT_TO_CANONICAL)
     if key.startswith("backbone.encoder.layer."):
         return _renamed(key, DINOV2_TO_CANONICAL)
     return key.replace(DINOV3_MEMORY, DINOV3_SAVED).replace(DINOV3_VIT_MEMORY, DINOV3_VIT_SAVED)

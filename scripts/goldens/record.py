@@ -34,6 +34,7 @@ from transformers import UperNetForSemanticSegmentation
 from .cases import Case
 from .dialects import STATES, with_joined_gates
 from .images import preprocessor_settings
+from .pyramid import VARIANT
 from .weights import Built, build, generator
 
 # Gradients kept as tensors. Those that are zero in exact arithmetic (the bias of an attention key:
@@ -128,6 +129,18 @@ GRADIENTS = {
         "backbone.encoder.layer.2.mlp.weights_in.weight",
         "backbone.encoder.layer.2.mlp.weights_in.bias",
     ],
+    "vit": [
+        "backbone.embeddings.cls_token",
+        "backbone.embeddings.position_embeddings",
+        "backbone.encoder.layer.0.layernorm_before.weight",
+        "backbone.encoder.layer.1.attention.output.dense.weight",
+        "backbone.encoder.layer.2.intermediate.dense.weight",
+        "backbone.layernorm.weight",
+        "backbone.neck.fpn1.conv_transpose1.weight",
+        "backbone.neck.fpn1.conv_transpose2.weight",
+        "backbone.neck.fpn1.batch_norm.weight",
+        "backbone.neck.fpn2.weight",
+    ],
     "dinov3_vit": [
         "backbone.embeddings.cls_token",
         "backbone.embeddings.register_tokens",
@@ -171,6 +184,7 @@ BUFFERS = [
     "decode_head.fpn_bottleneck.batch_norm.running_var",
     "decode_head.fpn_bottleneck.batch_norm.num_batches_tracked",
     "backbone.embedder.embedder.normalization.running_var",
+    "backbone.neck.fpn1.batch_norm.running_var",
     "backbone.fpn1.1.running_mean",
 ]
 
@@ -210,12 +224,16 @@ def write_case(name: str, spec: Case, out: Path, seed: str, options) -> dict:
             continue
         write_weights(built, dialect, out)
     write_settings(built.config, out)
+    if spec.pyramid:
+        path = out / "config.json"
+        config = {**json.loads(path.read_text()), "variant": VARIANT}
+        write_json(dict(sorted(config.items())), path, indent=2)
     pixels, labels = make_input(seed, spec, built.config)
     save_file({"pixel_values": pixels, "labels": labels}, out / "input.safetensors")
 
     info, expected = record(name, spec, seed, built, pixels, labels, options, out)
     save_file(expected, out / "expected.safetensors")
-    if options.verify and "hub" in options.dialect:
+    if options.verify and "hub" in options.dialect and not spec.pyramid:
         info["reload_max_abs_diff"] = _reload_difference(out, pixels, expected)
     write_json(info, out / "case.json")
     return info

@@ -14,6 +14,7 @@ from transformers import UperNetConfig, UperNetForSemanticSegmentation
 
 from .cases import Case
 from .dialects import canonical_key, with_joined_gates
+from .pyramid import build_network
 
 DERIVED = ("relative_position_index", "relative_coords_table")
 
@@ -69,8 +70,11 @@ def fill(seed: str, key: str, tensor: torch.Tensor) -> torch.Tensor:
 
 def build(seed: str, spec: Case) -> Built:
     """The model of a case with seeded weights, attention in its plain ("eager") form."""
-    config = UperNetConfig(backbone_config=spec.backbone, **spec.head)
-    model = UperNetForSemanticSegmentation(config)
+    if spec.pyramid:
+        config, model = build_network(spec)
+    else:
+        config = UperNetConfig(backbone_config=spec.backbone, **spec.head)
+        model = UperNetForSemanticSegmentation(config)
     model.backbone.config._attn_implementation = "eager"
     is_swin = config.backbone_config.model_type == "swin"
     names = {

@@ -59,9 +59,9 @@ fn other_networks_are_refused_by_name() {
         read(&config).expect_err("refused").to_string()
     };
     assert_eq!(
-        refused(|config| config["model_type"] = json!("vit")),
+        refused(|config| config["model_type"] = json!("hiera")),
         format!(
-            "field `model_type` asks for \"vit\", which is not supported; supported are {}",
+            "field `model_type` asks for \"hiera\", which is not supported; supported are {}",
             SUPPORTED_BACKBONES.join(", ")
         )
     );

@@ -1,4 +1,4 @@
-//! Plain transformers: `DINOv2`, with registers and without, and `DINOv3`.
+//! Plain transformers: `DINOv2`, with registers and without, `DINOv3`, ViT, and our feature pyramid.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use upernet_hf::{
     ErrorKind,
     config::{
         ConfigError, HfBackboneConfig, HfConfig, HfDinov2Config, HfDinov3VitConfig,
-        HfGateActivation,
+        HfGateActivation, HfVitConfig, HfVitPretraining, SUPPORTED_BACKBONES,
     },
 };
 
@@ -211,4 +211,100 @@ fn numbers_are_bounded() {
     ] {
         assert_refused(network(family, field, value), ErrorKind::BadData, message);
     }
+}
+
+/// A network with our feature pyramid.
+fn pyramid(family: &str, out_indices: &Value) -> Result<HfConfig, ConfigError> {
+    let config = json!({
+        "model_type": "upernet",
+        "variant": "feature_pyramid",
+        "backbone_config": {"model_type": family, "out_indices": out_indices},
+    });
+    HfConfig::from_json(config.to_string().as_bytes())
+}
+
+#[test]
+fn a_feature_pyramid_is_asked_for_and_written() {
+    let plain = [
+        "dinov2",
+        "dinov2_with_registers",
+        "dinov3_vit",
+        "vit",
+        "vit_mae",
+    ];
+    for family in plain {
+        let config = pyramid(family, &json!([3, 6, 9, 12])).expect("it is built");
+        assert!(config.backbone.has_feature_pyramid(), "{family}");
+        assert_eq!(config.backbone.model_type(), family);
+        let text = config.to_json();
+        assert!(text.contains("\"variant\": \"feature_pyramid\""), "{text}");
+        assert_eq!(HfConfig::from_json(text.as_bytes()), Ok(config.clone()));
+        let alone = config.backbone.to_json();
+        let again = HfBackboneConfig::from_json(alone.as_bytes());
+        assert_eq!(again, Ok(config.backbone), "{family}");
+    }
+    for family in SUPPORTED_BACKBONES {
+        if !plain.contains(&family) {
+            let refused = pyramid(family, &json!(null)).expect_err("it has no place for one");
+            let message = format!(
+                "fields `variant` and `backbone_config.model_type` disagree: our feature pyramid is for \
+                 dinov2, dinov2_with_registers, dinov3_vit, vit and vit_mae, not for {family}"
+            );
+            assert_eq!(refused.to_string(), message);
+        }
+    }
+    let without = network("dinov2", "hidden_act", json!("gelu")).expect("it is the default");
+    assert!(!without.backbone.has_feature_pyramid());
+    assert!(!without.to_json().contains("variant"), "the field is ours");
+}
+
+#[test]
+fn what_a_feature_pyramid_needs_is_said() {
+    let few = "field `backbone_config.out_features` names 1 of the layers, a feature pyramid is made \
+               of 4, such as [\"stage3\", \"stage6\", \"stage9\", \"stage12\"]";
+    assert_refused(pyramid("dinov2", &json!(null)), ErrorKind::BadData, few);
+    let many = few.replace("names 1", "names 5");
+    let stages = json!([1, 2, 3, 4, 5]);
+    assert_refused(pyramid("vit_mae", &stages), ErrorKind::BadData, &many);
+    assert_refused(
+        network("vit", "hidden_act", json!("gelu")),
+        ErrorKind::BadData,
+        "field `variant` is missing; Hugging Face has no backbone of a ViT; \
+         write \"feature_pyramid\" for ours",
+    );
+    let config = json!({
+        "model_type": "upernet",
+        "variant": "pyramids",
+        "backbone_config": {"model_type": "dinov2"},
+    });
+    assert_refused(
+        HfConfig::from_json(config.to_string().as_bytes()),
+        ErrorKind::Unsupported,
+        "field `variant` asks for \"pyramids\", which is not supported; \
+         supported is feature_pyramid; without the field it is Hugging Face's network",
+    );
+}
+
+/// The `config.json` of `facebook/vit-mae-base` and of `google/vit-base-patch16-224`, in short.
+#[test]
+fn a_vit_on_its_own_is_a_start() {
+    let alone = |family: &str| {
+        let text = json!({"model_type": family, "norm_pix_loss": false, "mask_ratio": 0.75});
+        HfBackboneConfig::from_json(text.to_string().as_bytes())
+    };
+    let vit = HfBackboneConfig::Vit(HfVitConfig::default());
+    assert_eq!(alone("vit"), Ok(vit.clone()));
+    let encoder = HfVitConfig {
+        pretraining: HfVitPretraining::MaskedAutoencoder,
+        ..HfVitConfig::default()
+    };
+    assert_eq!(alone("vit_mae"), Ok(HfBackboneConfig::Vit(encoder)));
+    assert_eq!(vit.with_all_stages().out_stages(), [3, 6, 9, 12]);
+    let HfBackboneConfig::Vit(golden) = golden("vit-pyramid") else {
+        panic!("vit-pyramid holds a ViT");
+    };
+    assert_eq!(
+        (golden.out_stages, golden.hidden_size),
+        (vec![1, 2, 3, 4], 8)
+    );
 }

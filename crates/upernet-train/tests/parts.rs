@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::Device;
 use upernet::{
-    hf::config::{HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig},
+    hf::config::{HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfDinov2Config},
     zoo::{self, HubParameter, Model, hub_parameters},
 };
 use upernet_data::{loader::Batch, random};
@@ -245,6 +245,47 @@ fn a_frozen_beit_stays_and_its_neck_learns() {
         before.iter().any(|(key, _)| zoo::is_neck(key)),
         "it has one"
     );
+}
+
+/// It is never pretrained.
+#[test]
+fn a_feature_pyramid_on_a_frozen_backbone_learns() {
+    let _alone = alone();
+    let backbone = HfBackboneConfig::Dinov2(HfDinov2Config {
+        image_size: 28,
+        patch_size: 7,
+        hidden_size: 8,
+        num_hidden_layers: 4,
+        num_attention_heads: 2,
+        feature_pyramid: true,
+        out_stages: vec![1, 2, 3, 4],
+        ..HfDinov2Config::default()
+    });
+    let config = HfConfig {
+        backbone,
+        auxiliary_in_channels: None,
+        ..network()
+    };
+    let mut frozen = settings();
+    frozen.freeze.backbone = true;
+    let device = Device::flex().autodiff();
+    device.seed(3);
+    let model = zoo::build(&config, &device).unwrap();
+    let objective = Objective::new(&settings().loss, NUM_LABELS, 255, None).unwrap();
+    let mut learner = Learner::new(model, config.clone(), objective, &frozen, vec![device]);
+    let before = weights(learner.model(), &config);
+    learner.step(&batch(), 0, 1.0).unwrap();
+    let after = weights(learner.model(), &config);
+    let mut changed = 0;
+    for ((key, before), (_, after)) in before.iter().zip(&after) {
+        if key.contains("running_") || key.contains("num_batches") {
+            continue;
+        }
+        let learns = !key.starts_with("backbone.") || key.starts_with("backbone.neck.");
+        assert_eq!(before != after, learns, "{key}");
+        changed += usize::from(key.starts_with("backbone.neck."));
+    }
+    assert_eq!(changed, 8, "three deconvolutions, and batch normalisation");
 }
 
 #[test]

@@ -9,14 +9,21 @@ use upernet_nn::{Backbone, FeaturePyramid, Precision, PreparedBackbone, assert_o
 use upernet_ops::{PreparedLayerNorm, layer_norm};
 
 use crate::{
-    Positions, PreparedVit, VitConfig, attention::norm_weights, block::Block,
-    embeddings::Embeddings, prepared::PreparedLayer, rotary::Rotary, tokens,
+    Positions, PreparedVit, VitConfig,
+    attention::norm_weights,
+    block::Block,
+    embeddings::Embeddings,
+    neck::{LEVELS, Neck},
+    prepared::PreparedLayer,
+    rotary::Rotary,
+    tokens,
 };
 
 /// A plain vision transformer with one feature map per requested layer.
 ///
 /// All maps have one cell for each whole patch; a border that none covers is left out, so an image
-/// needs at least one patch.
+/// needs at least one patch. With a feature pyramid maps have four times, twice, once and half as many
+/// cells a side, and an image needs two patches.
 ///
 /// # Example
 ///
@@ -45,6 +52,7 @@ pub struct Vit {
     layers: Vec<Block>,
     /// Of the maps, if they have one: published files carry it in any case.
     norm: LayerNorm,
+    neck: Option<Neck>,
     #[module(skip)]
     config: VitConfig,
 }
@@ -56,7 +64,7 @@ impl VitConfig {
     ///
     /// Panics if the channels do not divide into the heads, if a head has no multiple of 4 channels
     /// where positions are rotary, if `out_layers` is empty, not increasing or names a layer that does
-    /// not exist, or if a size is zero.
+    /// not exist, if a feature pyramid has not four of them, or if a size is zero.
     #[must_use]
     pub fn init(&self, device: &Device) -> Vit {
         self.check();
@@ -77,6 +85,9 @@ impl VitConfig {
             norm: LayerNormConfig::new(self.hidden_size)
                 .with_epsilon(self.layer_norm_eps)
                 .init(device),
+            neck: self
+                .feature_pyramid
+                .then(|| Neck::new(self.hidden_size, self.initializer_range, device)),
             config: self.clone(),
         }
     }
@@ -89,6 +100,11 @@ impl VitConfig {
             "{channels} channels do not divide into {heads} heads"
         );
         assert_out_stages(&self.out_layers, self.num_layers);
+        assert!(
+            !self.feature_pyramid || self.out_layers.len() == LEVELS,
+            "a feature pyramid is made of {LEVELS} maps, got {}",
+            self.out_layers.len()
+        );
     }
 
     /// Number of layers that have to be computed.
@@ -115,6 +131,7 @@ impl Vit {
             rotary,
             layers,
             norm,
+            neck,
             config,
         } = self;
         let norm = norm_weights(&norm, config.layer_norm_eps);
@@ -135,6 +152,7 @@ impl Vit {
             embeddings: embeddings.prepare(precision),
             rotary,
             norm,
+            neck: neck.map(|neck| neck.prepare(precision)),
             patch_size: config.patch_size,
         }
     }
@@ -156,11 +174,19 @@ impl Backbone for Vit {
     }
 
     fn strides(&self) -> Vec<usize> {
-        vec![self.config.patch_size; self.config.out_layers.len()]
+        let patch = self.config.patch_size;
+        match self.neck {
+            // Of a patch that four does not divide, rounded down.
+            Some(_) => vec![patch / 4, patch / 2, patch, 2 * patch],
+            None => vec![patch; self.config.out_layers.len()],
+        }
     }
 
     fn min_size(&self) -> usize {
-        self.config.patch_size
+        match self.neck {
+            Some(_) => 2 * self.config.patch_size,
+            None => self.config.patch_size,
+        }
     }
 
     fn forward(&self, pixel_values: Tensor<4>) -> FeaturePyramid {
@@ -176,7 +202,10 @@ impl Backbone for Vit {
                 maps.push(self.map(index, x.clone(), grid));
             }
         }
-        FeaturePyramid::new(maps)
+        FeaturePyramid::new(match &self.neck {
+            Some(neck) => neck.forward(maps),
+            None => maps,
+        })
     }
 
     fn prepare(self, precision: Precision) -> Box<dyn PreparedBackbone> {
@@ -235,6 +264,26 @@ mod tests {
             let found: Vec<bool> = maps.into_iter().map(has_mean_zero).collect();
             assert_eq!(found, expected, "{output_norm:?}");
         }
+    }
+
+    #[test]
+    fn a_feature_pyramid_has_maps_of_four_sizes() {
+        let device = Device::flex();
+        let vit = tiny()
+            .with_num_layers(4)
+            .with_out_layers(vec![0, 1, 2, 3])
+            .with_feature_pyramid(true)
+            .init(&device);
+        let features = vit.forward(Tensor::zeros([2, 3, 15, 22], &device));
+        assert_eq!(features.sizes(), [[12, 20], [6, 10], [3, 5], [1, 2]]);
+        assert_eq!(features.channels(), vit.channels());
+        assert_eq!((vit.strides(), vit.min_size()), (vec![1, 2, 4, 8], 8));
+    }
+
+    #[test]
+    #[should_panic(expected = "a feature pyramid is made of 4 maps, got 2")]
+    fn refuses_a_feature_pyramid_of_other_maps() {
+        let _ = tiny().with_feature_pyramid(true).init(&Device::flex());
     }
 
     #[test]

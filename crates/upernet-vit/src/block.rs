@@ -1,8 +1,9 @@
-//! One block: attention, then a perceptron, both residual. Upstream: `Dinov2Layer`, `DINOv3ViTLayer`.
+//! One block: attention, then a perceptron, both residual. Upstream: `Dinov2Layer`, `DINOv3ViTLayer`,
+//! `ViTLayer`.
 
 use burn::{
     module::{Module, Param},
-    nn::{Initializer, LayerNorm, LayerNormConfig},
+    nn::{Dropout, DropoutConfig, Initializer, LayerNorm, LayerNormConfig},
     tensor::{Device, Tensor},
 };
 use upernet_nn::{DropPath, DropPathConfig, Precision};
@@ -25,6 +26,7 @@ pub(crate) struct Block {
     mlp: Mlp,
     /// Scale of the perceptron's branch per channel, `[C]`.
     layer_scale2: Option<Param<Tensor<1>>>,
+    dropout: Dropout,
     drop_path: DropPath,
     layer_norm_eps: f64,
 }
@@ -44,6 +46,7 @@ impl Block {
             norm2: norm.init(device),
             mlp: Mlp::new(config, device),
             layer_scale2: layer_scale(),
+            dropout: DropoutConfig::new(config.branch_dropout).init(),
             drop_path: DropPathConfig::new(config.drop_path_rate).init(),
             layer_norm_eps: config.layer_norm_eps,
         }
@@ -54,10 +57,15 @@ impl Block {
         let [scale1, scale2] = self.scales();
         let normal = layer_norm(x.clone(), &norm_weights(&self.norm1, self.layer_norm_eps));
         let attended = self.attention.forward(&normal, rotation, scale1);
-        let x = x + self.drop_path.forward(attended);
+        let x = x + self.end(attended);
         let normal = layer_norm(x.clone(), &norm_weights(&self.norm2, self.layer_norm_eps));
         let transformed = self.mlp.forward(normal, scale2);
-        x + self.drop_path.forward(transformed)
+        x + self.end(transformed)
+    }
+
+    /// What training does at the end of a branch.
+    fn end(&self, branch: Tensor<4>) -> Tensor<4> {
+        self.drop_path.forward(self.dropout.forward(branch))
     }
 
     /// The block made ready for inference.

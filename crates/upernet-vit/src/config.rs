@@ -57,12 +57,19 @@ pub struct VitConfig {
     /// Dropout of the attention weights.
     #[config(default = 0.0)]
     pub attention_dropout: f64,
+    /// Dropout at the end of both branches of every layer.
+    #[config(default = 0.0)]
+    pub branch_dropout: f64,
     /// Drop path rate of both branches of every layer.
     #[config(default = 0.0)]
     pub drop_path_rate: f64,
     /// Which maps the final norm is applied to.
     #[config(default = "OutputNorm::Every")]
     pub output_norm: OutputNorm,
+    /// Whether maps of four sizes are made of those of four layers: the first with four times the cells a
+    /// side, the second with twice as many, the last with half as many. Upstream has no such thing.
+    #[config(default = false)]
+    pub feature_pyramid: bool,
     /// Epsilon of all norms.
     #[config(default = 1e-6)]
     pub layer_norm_eps: f64,

@@ -12,6 +12,7 @@
 //! - [`VitConfig`] -> [`Vit`], a [`Backbone`](upernet_nn::Backbone).
 //! - Read from the image on: `embeddings` (with `positions`), `block`, and inside a block `attention`
 //!   (with `rotary`) -> `mlp`.
+//! - `neck` makes maps of four sizes, where they are asked for.
 //! - [`PreparedVit`] is the backbone made ready for inference.
 //!
 //! Tokens are maps of one row, `[N, C, 1, L]`, whose memory has the channels last, so that operations on
@@ -25,6 +26,7 @@ mod block;
 mod config;
 mod embeddings;
 mod mlp;
+mod neck;
 mod positions;
 mod prepared;
 mod rotary;

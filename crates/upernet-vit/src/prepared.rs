@@ -4,7 +4,10 @@ use burn::tensor::Tensor;
 use upernet_nn::{FeaturePyramid, PreparedBackbone};
 use upernet_ops::PreparedLayerNorm;
 
-use crate::{block::PreparedBlock, embeddings::PreparedEmbeddings, rotary::Rotary, tokens};
+use crate::{
+    block::PreparedBlock, embeddings::PreparedEmbeddings, neck::PreparedNeck, rotary::Rotary,
+    tokens,
+};
 
 /// A [`Vit`](crate::Vit) made ready for inference.
 ///
@@ -17,6 +20,7 @@ pub struct PreparedVit {
     pub(crate) layers: Vec<PreparedLayer>,
     /// Absent if no returned map has one.
     pub(crate) norm: Option<PreparedLayerNorm>,
+    pub(crate) neck: Option<PreparedNeck>,
     pub(crate) patch_size: usize,
 }
 
@@ -49,12 +53,17 @@ impl PreparedVit {
 
 impl PreparedBackbone for PreparedVit {
     fn forward(&self, pixel_values: Tensor<4>) -> FeaturePyramid {
-        FeaturePyramid::new(self.maps(pixel_values))
+        let maps = self.maps(pixel_values);
+        FeaturePyramid::new(match &self.neck {
+            Some(neck) => neck.forward(maps),
+            None => maps,
+        })
     }
 
     fn bytes(&self) -> usize {
         let layers = self.layers.iter().map(|layer| layer.block.bytes());
         let norm = self.norm.as_ref().map_or(0, PreparedLayerNorm::bytes);
-        self.embeddings.bytes() + layers.sum::<usize>() + norm
+        let neck = self.neck.as_ref().map_or(0, PreparedNeck::bytes);
+        self.embeddings.bytes() + layers.sum::<usize>() + norm + neck
     }
 }

@@ -64,6 +64,7 @@ fn random(config: &VitConfig, device: &Device) -> Vit {
     }),
     [1, 3, 25, 25]
 )]
+#[case::feature_pyramid(tiny().with_feature_pyramid(true), [2, 3, 19, 33])]
 #[case::without_layer_scale(tiny().with_layer_scale(None), [1, 3, 25, 40])]
 fn preparing_changes_nothing_but_rounding(#[case] config: VitConfig, #[case] image: [usize; 4]) {
     let device = Device::flex();

@@ -67,6 +67,7 @@ pub(crate) fn family(config: &HfBackboneConfig) -> Result<&dyn Family, Error> {
         HfBackboneConfig::Dinov2(vit) => Ok(vit),
         HfBackboneConfig::Dinov3Vit(vit) => Ok(vit),
         HfBackboneConfig::PvtV2(pvt) => Ok(pvt),
+        HfBackboneConfig::Vit(vit) => Ok(vit),
         other => Err(Error::UnsupportedBackbone {
             model_type: other.model_type().to_owned(),
         }),

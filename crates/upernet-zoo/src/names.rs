@@ -100,7 +100,7 @@ impl HubNames {
     pub(crate) fn of_network(checkpoint: &Checkpoint) -> Result<Self, Error> {
         let keys = keys(checkpoint);
         let Some(found) = recognised(checkpoint, &keys)? else {
-            if is_plain(keys.iter().copied()) {
+            if is_plain(&keys) {
                 let mut names = Self::new(plain_dialect(keys.iter().copied()));
                 for key in keys {
                     let hub = plain_key(key).filter(|_| key.starts_with("backbone."));
@@ -153,7 +153,7 @@ impl HubNames {
     pub(crate) fn of_backbone(checkpoint: &Checkpoint) -> Result<Self, Error> {
         let keys = keys(checkpoint);
         let Some(found) = recognised(checkpoint, &keys)? else {
-            let is_plain = is_plain(keys.iter().copied());
+            let is_plain = is_plain(&keys);
             let mut names = Self::new(if is_plain {
                 plain_dialect(keys.iter().copied())
             } else {

@@ -98,6 +98,7 @@ fn doctor_finds_flex_in_good_health() {
         "DINOv2 UPerNet",
         "DINOv3 ViT UPerNet",
         "PVTv2 UPerNet",
+        "ViT feature pyramid UPerNet",
     ] {
         assert!(names.contains(&name), "{name} is not checked");
     }

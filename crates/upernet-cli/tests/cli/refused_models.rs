@@ -67,11 +67,11 @@ fn configs_that_contradict_themselves_are_bad_data() {
     };
     // Without one it is a ResNet-50, which is not what the weights are of.
     config_refused("tiny", without, "missing (backbone.embedder.embedder.");
-    let unknown = |config: &mut Value| config["backbone_config"]["model_type"] = json!("vit");
+    let unknown = |config: &mut Value| config["backbone_config"]["model_type"] = json!("hiera");
     config_refused(
         "tiny",
         unknown,
-        "\"vit\", which is not supported; supported are",
+        "\"hiera\", which is not supported; supported are",
     );
     let depths = |config: &mut Value| config["backbone_config"]["depths"] = json!([2, 2, 2]);
     config_refused("goldens/swin", depths, "config.json: ");

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::{
     config::{
         ConfigError, HfBackboneConfig, fields::Fields, head, json_file, limits::MAX_PARAMETERS,
+        variant,
     },
     error::Error,
 };
@@ -40,7 +41,8 @@ impl HfBackboneConfig {
         if fields.string("model_type")? == Some("upernet") {
             return Ok(head::parse(&fields)?.backbone);
         }
-        let backbone = Self::parse(&fields)?;
+        let mut backbone = Self::parse(&fields)?;
+        variant::read(&fields, &mut backbone)?;
         let parameters = backbone.family().parameters();
         if parameters > MAX_PARAMETERS {
             return Err(head::too_many(parameters));

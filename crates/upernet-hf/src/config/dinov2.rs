@@ -58,6 +58,9 @@ pub struct HfDinov2Config {
     pub num_register_tokens: Option<usize>,
     /// Whether the final norm is applied to every map.
     pub apply_layernorm: bool,
+    /// Whether our feature pyramid is between the backbone and the heads. A field of the whole network's,
+    /// `variant`, and not Hugging Face's.
+    pub feature_pyramid: bool,
     /// Layers whose maps are returned, from 1, ascending.
     pub out_stages: Vec<usize>,
 }
@@ -83,6 +86,7 @@ impl Default for HfDinov2Config {
             use_mask_token: true,
             num_register_tokens: None,
             apply_layernorm: true,
+            feature_pyramid: false,
             out_stages: vec![12],
         }
     }
@@ -221,6 +225,15 @@ impl Family for HfDinov2Config {
         self.out_stages = plain_vit::quarters(self.num_hidden_layers);
     }
 
+    fn has_feature_pyramid(&self) -> bool {
+        self.feature_pyramid
+    }
+
+    fn put_feature_pyramid(&mut self) -> bool {
+        self.feature_pyramid = true;
+        true
+    }
+
     fn parameters(&self) -> f64 {
         let positions = (self.learned_side() as f64).powi(2) + 1.0;
         let tokens = self.num_register_tokens.unwrap_or(0) as f64 + 2.0;
@@ -233,7 +246,12 @@ impl Family for HfDinov2Config {
             matrices: if self.use_swiglu_ffn { 3 } else { 2 },
             tokens: positions + tokens,
         };
-        sizes.parameters()
+        let neck = if self.feature_pyramid {
+            plain_vit::neck_parameters(self.hidden_size)
+        } else {
+            0.0
+        };
+        sizes.parameters() + neck
     }
 
     fn write(&self, map: &mut Map<String, Value>) {

@@ -68,6 +68,9 @@ pub struct HfDinov3VitConfig {
     pub initializer_range: f64,
     /// Whether the final norm is applied to every map; to the last layer's it is in any case.
     pub apply_layernorm: bool,
+    /// Whether our feature pyramid is between the backbone and the heads. A field of the whole network's,
+    /// `variant`, and not Hugging Face's.
+    pub feature_pyramid: bool,
     /// Layers whose maps are returned, from 1, ascending.
     pub out_stages: Vec<usize>,
 }
@@ -109,6 +112,7 @@ impl Default for HfDinov3VitConfig {
             layer_norm_eps: 1e-5,
             initializer_range: 0.02,
             apply_layernorm: true,
+            feature_pyramid: false,
             out_stages: vec![12],
         }
     }
@@ -159,6 +163,7 @@ impl HfDinov3VitConfig {
             )?,
             initializer_range: fields.number("initializer_range", 0.02, &(0.0..=1000.0))?,
             apply_layernorm: fields.boolean("apply_layernorm", default.apply_layernorm)?,
+            feature_pyramid: false,
             out_stages: out_stages(fields, num_hidden_layers)?,
         };
         plain_vit::check_heads(fields, config.hidden_size, config.num_attention_heads)?;
@@ -234,6 +239,15 @@ impl Family for HfDinov3VitConfig {
         self.out_stages = plain_vit::quarters(self.num_hidden_layers);
     }
 
+    fn has_feature_pyramid(&self) -> bool {
+        self.feature_pyramid
+    }
+
+    fn put_feature_pyramid(&mut self) -> bool {
+        self.feature_pyramid = true;
+        true
+    }
+
     fn parameters(&self) -> f64 {
         let sizes = Sizes {
             num_channels: self.num_channels,
@@ -244,7 +258,12 @@ impl Family for HfDinov3VitConfig {
             matrices: if self.use_gated_mlp { 3 } else { 2 },
             tokens: self.num_register_tokens as f64 + 2.0,
         };
-        sizes.parameters()
+        let neck = if self.feature_pyramid {
+            plain_vit::neck_parameters(self.hidden_size)
+        } else {
+            0.0
+        };
+        sizes.parameters() + neck
     }
 
     fn write(&self, map: &mut Map<String, Value>) {

@@ -40,6 +40,16 @@ pub(crate) trait Family {
         self.set_out_stages((1..=self.stage_channels().len()).collect());
     }
 
+    /// Whether our feature pyramid is between the backbone and the heads.
+    fn has_feature_pyramid(&self) -> bool {
+        false
+    }
+
+    /// Puts it there, and says whether the family has a place for it.
+    fn put_feature_pyramid(&mut self) -> bool {
+        false
+    }
+
     /// Estimates the number of parameters; exact in every term that grows.
     fn parameters(&self) -> f64;
 

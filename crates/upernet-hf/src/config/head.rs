@@ -7,12 +7,16 @@ use crate::config::{
     fields::{Fields, wrong_type},
     labels::labels,
     limits::{MAX_AUXILIARY_CONVS, MAX_CHANNELS, MAX_PARAMETERS, MAX_POOL_SCALE, MAX_POOL_SCALES},
+    variant,
 };
 
 /// Reads the whole configuration from its top object.
 pub(crate) fn parse(fields: &Fields<'_>) -> Result<HfConfig, ConfigError> {
     check_model_type(fields)?;
-    let default = HfConfig::new(backbone(fields)?);
+    let mut backbone = backbone(fields)?;
+    variant::read(fields, &mut backbone)?;
+    variant::check(fields, &backbone)?;
+    let default = HfConfig::new(backbone);
     let channels = 1..=MAX_CHANNELS;
     let config = HfConfig {
         hidden_size: fields.integer("hidden_size", default.hidden_size, &channels)?,

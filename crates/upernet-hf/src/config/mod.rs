@@ -10,7 +10,8 @@
 //! `configuration_convnextv2.py`, `configuration_resnet.py`, `configuration_beit.py`,
 //! `configuration_pvt_v2.py` of `transformers` 4.57.6 and 5.23.0, and
 //! `configuration_dinov3_convnext.py`, `configuration_dinov3_vit.py`, `configuration_dinov2.py`,
-//! `configuration_dinov2_with_registers.py` of 5.23.0.
+//! `configuration_dinov2_with_registers.py`, `configuration_vit.py`, `configuration_vit_mae.py` of
+//! 5.23.0. `variant` is ours.
 
 mod backbone;
 mod beit;
@@ -34,6 +35,8 @@ mod shared;
 mod stages;
 mod swin;
 mod swinv2;
+mod variant;
+mod vit;
 mod windowed;
 mod write;
 
@@ -50,6 +53,7 @@ pub use pvt_v2::HfPvtV2Config;
 pub use resnet::{HfResNetActivation, HfResNetConfig, HfResNetLayerType};
 pub use swin::HfSwinConfig;
 pub use swinv2::HfSwinV2Config;
+pub use vit::{HfVitConfig, HfVitPretraining};
 
 use crate::{
     config::{family::Family, fields::Fields},
@@ -109,6 +113,8 @@ pub enum HfBackboneConfig {
     Dinov3Vit(HfDinov3VitConfig),
     /// Pyramid vision transformer, second generation.
     PvtV2(HfPvtV2Config),
+    /// Plain transformer, supervised or a masked autoencoder's; under our feature pyramid alone.
+    Vit(HfVitConfig),
 }
 
 impl Default for HfBackboneConfig {
@@ -141,7 +147,7 @@ from_families! {
 }
 
 /// The `model_type` of each backbone family that is built.
-pub const SUPPORTED_BACKBONES: [&str; 11] = [
+pub const SUPPORTED_BACKBONES: [&str; 13] = [
     "swin",
     "swinv2",
     "convnext",
@@ -153,6 +159,8 @@ pub const SUPPORTED_BACKBONES: [&str; 11] = [
     "dinov2_with_registers",
     "dinov3_vit",
     "pvt_v2",
+    "vit",
+    "vit_mae",
 ];
 
 impl HfConfig {
@@ -278,6 +286,15 @@ impl HfBackboneConfig {
         self.family().stage_channels()
     }
 
+    /// Returns whether our feature pyramid makes maps of four sizes of the backbone's, before the heads
+    /// read them.
+    ///
+    /// Such a network is not Hugging Face's.
+    #[must_use]
+    pub fn has_feature_pyramid(&self) -> bool {
+        self.family().has_feature_pyramid()
+    }
+
     /// Returns the channels of each feature map.
     ///
     /// A stage that [`out_stages`](Self::out_stages) names and the backbone lacks is left out; a
@@ -304,6 +321,7 @@ impl HfBackboneConfig {
             Self::Dinov2(vit) => vit,
             Self::Dinov3Vit(vit) => vit,
             Self::PvtV2(pvt) => pvt,
+            Self::Vit(vit) => vit,
         }
     }
 
@@ -319,6 +337,7 @@ impl HfBackboneConfig {
             Self::Dinov2(vit) => vit,
             Self::Dinov3Vit(vit) => vit,
             Self::PvtV2(pvt) => pvt,
+            Self::Vit(vit) => vit,
         }
     }
 
@@ -347,6 +366,14 @@ impl HfBackboneConfig {
             }
             "dinov3_vit" => Ok(Self::Dinov3Vit(HfDinov3VitConfig::parse(fields)?)),
             "pvt_v2" => Ok(Self::PvtV2(HfPvtV2Config::parse(fields)?)),
+            "vit" => {
+                let vit = HfVitConfig::parse(fields, HfVitPretraining::Classifier)?;
+                Ok(Self::Vit(vit))
+            }
+            "vit_mae" => {
+                let vit = HfVitConfig::parse(fields, HfVitPretraining::MaskedAutoencoder)?;
+                Ok(Self::Vit(vit))
+            }
             other => Err(ConfigError::Unsupported {
                 field: fields.path("model_type"),
                 found: other.into(),

@@ -122,6 +122,12 @@ impl Sizes {
     }
 }
 
+/// Three deconvolutions of 2 x 2 cells, and batch normalisation.
+pub(crate) fn neck_parameters(hidden_size: usize) -> f64 {
+    let channels = hidden_size as f64;
+    channels * (12.0 * channels + 5.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{inner_channels, quarters};

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    config::{HfBackboneConfig, HfConfig},
+    config::{HfBackboneConfig, HfConfig, variant},
     error::Error,
     output::{Overwrite, write_file},
 };
@@ -34,7 +34,7 @@ impl HfConfig {
         let label2id: Map<String, Value> = numbered
             .map(|(id, name)| (name.clone(), json!(id)))
             .collect();
-        let value = json!({
+        let mut value = json!({
             "architectures": ["UperNetForSemanticSegmentation"],
             "model_type": "upernet",
             "torch_dtype": "float32",
@@ -52,6 +52,9 @@ impl HfConfig {
             "id2label": id2label,
             "label2id": label2id,
         });
+        if let Some(map) = value.as_object_mut() {
+            variant::write(&self.backbone, map);
+        }
         format!("{value:#}\n")
     }
 
@@ -85,6 +88,7 @@ impl HfBackboneConfig {
             let class = self.family().backbone_class();
             map.insert("architectures".into(), json!([class]));
             map.insert("torch_dtype".into(), json!("float32"));
+            variant::write(self, map);
         }
         format!("{value:#}\n")
     }

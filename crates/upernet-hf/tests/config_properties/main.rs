@@ -15,7 +15,7 @@ use upernet_hf::{
 use transformers::{beit, dinov2, dinov3_vit, pvt_v2};
 
 /// Every key that a reader looks at, so that random objects hit them.
-const KEYS: [&str; 78] = [
+const KEYS: [&str; 79] = [
     "model_type",
     "backbone_config",
     "backbone",
@@ -57,6 +57,7 @@ const KEYS: [&str; 78] = [
     "layer_type",
     "downsample_in_first_stage",
     "downsample_in_bottleneck",
+    "variant",
     "num_hidden_layers",
     "num_attention_heads",
     "intermediate_size",
@@ -114,6 +115,9 @@ fn any_json() -> impl Strategy<Value = Value> {
             "dinov2",
             "dinov2_with_registers",
             "dinov3_vit",
+            "vit",
+            "vit_mae",
+            "feature_pyramid",
             "silu",
             "pvt_v2",
             "gelu",

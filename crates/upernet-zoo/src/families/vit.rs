@@ -1,7 +1,8 @@
-//! Plain transformers: DINOv2, with registers and without, and DINOv3.
+//! Plain transformers: DINOv2, with registers and without, DINOv3, and ViT, with and without our feature
+//! pyramid.
 
 use burn::tensor::Device;
-use upernet_hf::config::{HfDinov2Config, HfDinov3VitConfig, HfGateActivation};
+use upernet_hf::config::{HfDinov2Config, HfDinov3VitConfig, HfGateActivation, HfVitConfig};
 use upernet_vit::{
     Biases, HiddenActivation, MaskTokenShape, MlpKind, OutputNorm, Positions, RotaryAugmentation,
     VitConfig,
@@ -40,6 +41,28 @@ const DINOV3: [(&str, &str); 11] = [
     (".mlp.fc2.", ".mlp.down_proj."),
 ];
 
+/// The same of ViT.
+const VIT: [(&str, &str); 12] = [
+    (
+        "backbone.embeddings.patch_embeddings.",
+        "backbone.embeddings.patch_embeddings.projection.",
+    ),
+    ("backbone.layers.", "backbone.encoder.layer."),
+    ("backbone.norm.", "backbone.layernorm."),
+    (".norm1.", ".layernorm_before."),
+    (".norm2.", ".layernorm_after."),
+    (".attention.query.", ".attention.attention.query."),
+    (".attention.key.", ".attention.attention.key."),
+    (".attention.value.", ".attention.attention.value."),
+    (".attention.output.", ".attention.output.dense."),
+    (".mlp.layers.", ".mlp."),
+    (".mlp.fc1.", ".intermediate.dense."),
+    (".mlp.fc2.", ".output.dense."),
+];
+
+/// The token for hidden patches, which a ViT of masked images has in its file.
+const MASK_TOKEN: &str = "backbone.embeddings.mask_token";
+
 /// The key of registers; files of a network without any hold a tensor without values.
 const REGISTERS: &str = "backbone.embeddings.register_tokens";
 
@@ -61,13 +84,18 @@ impl Family for HfDinov2Config {
             matrices: if self.use_swiglu_ffn { 3 } else { 2 },
             prefix: 1 + self.num_register_tokens.unwrap_or(0),
             layers: self.num_hidden_layers,
+            pyramid: self.feature_pyramid.then_some(&self.out_stages),
             last: self.out_stages.last().copied().unwrap_or_default(),
         };
         shape.macs(size)
     }
 
     fn refusal(&self, size: [usize; 2]) -> Option<String> {
-        needs_a_patch(self.patch_size, size)
+        if self.feature_pyramid {
+            needs_two_patches(self.patch_size, size)
+        } else {
+            needs_a_patch(self.patch_size, size)
+        }
     }
 
     fn is_unused(&self, key: &str) -> bool {
@@ -93,17 +121,56 @@ impl Family for HfDinov3VitConfig {
             matrices: if self.use_gated_mlp { 3 } else { 2 },
             prefix: 1 + self.num_register_tokens,
             layers: self.num_hidden_layers,
+            pyramid: self.feature_pyramid.then_some(&self.out_stages),
             last: self.out_stages.last().copied().unwrap_or_default(),
         };
         shape.macs(size)
     }
 
     fn refusal(&self, size: [usize; 2]) -> Option<String> {
-        needs_a_patch(self.patch_size, size)
+        if self.feature_pyramid {
+            needs_two_patches(self.patch_size, size)
+        } else {
+            needs_a_patch(self.patch_size, size)
+        }
     }
 
     fn is_unused(&self, key: &str) -> bool {
         key == REGISTERS && self.num_register_tokens == 0
+    }
+}
+
+impl Family for HfVitConfig {
+    /// There is no drop path in Hugging Face's; an option may ask for one.
+    fn build(&self, options: &BuildOptions, device: &Device) -> ZooBackbone {
+        ZooBackbone::Vit(vit_config(self, options).init(device))
+    }
+
+    fn hub_key(&self, path: &str) -> String {
+        renamed(path, &VIT)
+    }
+
+    fn macs(&self, size: [usize; 2]) -> (u64, Vec<[usize; 2]>) {
+        let shape = Shape {
+            num_channels: self.num_channels,
+            patch_size: self.patch_size,
+            hidden_size: self.hidden_size,
+            intermediate_size: self.intermediate_size,
+            matrices: 2,
+            prefix: 1,
+            layers: self.num_hidden_layers,
+            pyramid: Some(&self.out_stages),
+            last: self.out_stages.last().copied().unwrap_or_default(),
+        };
+        shape.macs(size)
+    }
+
+    fn refusal(&self, size: [usize; 2]) -> Option<String> {
+        needs_two_patches(self.patch_size, size)
+    }
+
+    fn is_unused(&self, key: &str) -> bool {
+        key == MASK_TOKEN
     }
 }
 
@@ -117,13 +184,20 @@ fn with_named_scale(key: String) -> String {
     }
 }
 
+fn needs_two_patches(patch_size: usize, size: [usize; 2]) -> Option<String> {
+    let least = 2 * patch_size;
+    let is_small = size.iter().any(|&side| side < least);
+    is_small
+        .then(|| format!("at least {least} x {least} pixels: two patches, for its feature pyramid"))
+}
+
 fn needs_a_patch(patch_size: usize, size: [usize; 2]) -> Option<String> {
     let is_small = size.iter().any(|&side| side < patch_size);
     is_small.then(|| format!("at least {patch_size} x {patch_size} pixels, one patch"))
 }
 
 /// What a plain transformer's cost depends on.
-struct Shape {
+struct Shape<'a> {
     num_channels: usize,
     patch_size: usize,
     hidden_size: usize,
@@ -133,11 +207,13 @@ struct Shape {
     /// Tokens that belong to no patch.
     prefix: usize,
     layers: usize,
+    /// The layers that a feature pyramid is made of, from 1.
+    pyramid: Option<&'a [usize]>,
     /// The last layer that a map is returned of, from 1.
     last: usize,
 }
 
-impl Shape {
+impl Shape<'_> {
     fn macs(&self, size: [usize; 2]) -> (u64, Vec<[usize; 2]>) {
         let grid = size.map(|side| side / self.patch_size);
         let patches = grid[0] * grid[1];
@@ -149,8 +225,53 @@ impl Shape {
         let perceptron = product(&[self.matrices, tokens, channels, self.intermediate_size]);
         let layer = projections + attention + perceptron;
         let macs = product(&[patches, patch, channels]) + self.last as u64 * layer;
-        (macs, vec![grid; self.layers])
+        let mut sizes = vec![grid; self.layers];
+        let Some(&[first, second, _, fourth]) = self.pyramid else {
+            return (macs, sizes);
+        };
+        for (stage, size) in [
+            (first, grid.map(|side| 4 * side)),
+            (second, grid.map(|side| 2 * side)),
+            (fourth, grid.map(|side| side / 2)),
+        ] {
+            sizes[stage - 1] = size;
+        }
+        // Two deconvolutions of the patches, and one of four times as many cells; each makes four cells.
+        let neck = product(&[patches, 4 + 4 + 16, channels, channels]);
+        (macs + neck, sizes)
     }
+}
+
+fn vit_config(config: &HfVitConfig, options: &BuildOptions) -> VitConfig {
+    VitConfig::new()
+        .with_num_channels(config.num_channels)
+        .with_patch_size(config.patch_size)
+        .with_hidden_size(config.hidden_size)
+        .with_num_layers(config.num_hidden_layers)
+        .with_num_heads(config.num_attention_heads)
+        .with_intermediate_size(config.intermediate_size)
+        .with_biases(Biases {
+            query: config.qkv_bias,
+            key: config.qkv_bias,
+            value: config.qkv_bias,
+            ..Biases::all()
+        })
+        .with_layer_scale(None)
+        .with_positions(Positions::Bicubic(config.learned_side()))
+        .with_mask_token(MaskTokenShape::Absent)
+        .with_embedding_dropout(config.hidden_dropout_prob)
+        .with_branch_dropout(config.hidden_dropout_prob)
+        .with_attention_dropout(config.attention_probs_dropout_prob)
+        .with_drop_path_rate(options.drop_path_rate.unwrap_or(0.0))
+        .with_output_norm(if config.apply_layernorm {
+            OutputNorm::Every
+        } else {
+            OutputNorm::Never
+        })
+        .with_feature_pyramid(true)
+        .with_layer_norm_eps(config.layer_norm_eps)
+        .with_initializer_range(config.initializer_range)
+        .with_out_layers(from_zero(&config.out_stages))
 }
 
 fn dinov2_config(config: &HfDinov2Config, options: &BuildOptions) -> VitConfig {
@@ -197,6 +318,7 @@ fn dinov2_config(config: &HfDinov2Config, options: &BuildOptions) -> VitConfig {
         } else {
             OutputNorm::Never
         })
+        .with_feature_pyramid(config.feature_pyramid)
         .with_layer_norm_eps(config.layer_norm_eps)
         .with_initializer_range(config.initializer_range)
         .with_out_layers(from_zero(&config.out_stages))
@@ -242,6 +364,7 @@ fn dinov3_config(config: &HfDinov3VitConfig, options: &BuildOptions) -> VitConfi
         } else {
             OutputNorm::Last
         })
+        .with_feature_pyramid(config.feature_pyramid)
         .with_layer_norm_eps(config.layer_norm_eps)
         .with_initializer_range(config.initializer_range)
         .with_out_layers(from_zero(&config.out_stages))
@@ -316,12 +439,49 @@ mod tests {
     }
 
     #[test]
+    fn vit_paths() {
+        let family = HfVitConfig::default();
+        for (path, key) in [
+            (
+                "backbone.layers.3.attention.output.bias",
+                "backbone.encoder.layer.3.attention.output.dense.bias",
+            ),
+            (
+                "backbone.layers.0.mlp.layers.fc1.weight",
+                "backbone.encoder.layer.0.intermediate.dense.weight",
+            ),
+            (
+                "backbone.layers.11.mlp.layers.fc2.bias",
+                "backbone.encoder.layer.11.output.dense.bias",
+            ),
+            (
+                "backbone.layers.0.norm2.weight",
+                "backbone.encoder.layer.0.layernorm_after.weight",
+            ),
+            (
+                "backbone.neck.fpn1.conv_transpose1.weight",
+                "backbone.neck.fpn1.conv_transpose1.weight",
+            ),
+        ] {
+            assert_eq!(family.hub_key(path), key);
+        }
+    }
+
+    #[test]
     fn an_image_needs_one_patch() {
         let family = HfDinov2Config::default();
         assert_eq!(family.refusal([14, 14]), None);
         assert_eq!(
             family.refusal([200, 13]).as_deref(),
             Some("at least 14 x 14 pixels, one patch")
+        );
+        let pyramid = HfDinov2Config {
+            feature_pyramid: true,
+            ..family
+        };
+        assert_eq!(
+            pyramid.refusal([200, 27]).as_deref(),
+            Some("at least 28 x 28 pixels: two patches, for its feature pyramid")
         );
     }
 }

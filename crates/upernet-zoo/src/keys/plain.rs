@@ -6,7 +6,13 @@
 use crate::report::Dialect;
 
 /// What the keys have before them, in this order; each may be missing.
-const PREFIXES: [&str; 4] = ["backbone.", "dinov2.", "dinov2_with_registers.", "model."];
+const PREFIXES: [&str; 5] = [
+    "backbone.",
+    "dinov2.",
+    "dinov2_with_registers.",
+    "vit.",
+    "model.",
+];
 
 /// Keys of what stands on the backbone: before the prefix is off, and after it.
 const HEADS: [&str; 4] = ["decode_head.", "auxiliary_head.", "classifier.", "decoder."];
@@ -21,8 +27,14 @@ const MEMORY_TO_HUB: [(&str, &str); 4] = [
 ];
 
 /// Whether these are the keys of a backbone of this kind.
-pub(crate) fn is_plain<'a>(mut keys: impl Iterator<Item = &'a str>) -> bool {
-    keys.any(|key| key.ends_with(".layer_scale1.lambda1"))
+pub(crate) fn is_plain(keys: &[&str]) -> bool {
+    let any = |is: fn(&str) -> bool| keys.iter().any(|key| is(key));
+    let is_dino = any(|key| key.ends_with(".layer_scale1.lambda1"));
+    // BEiT's layers have the same names, and marks of their own.
+    let is_vit = any(|key| key.contains("encoder.layer.0.layernorm_before."))
+        && any(|key| key.ends_with("embeddings.position_embeddings"))
+        && !any(|key| key.contains("lambda_") || key.contains("relative_position"));
+    is_dino || is_vit
 }
 
 /// The key that a tensor has in a UPerNet on the hub; `None` if it is not the backbone's.
@@ -99,6 +111,26 @@ mod tests {
         ] {
             assert_eq!(plain_key(key).as_deref(), expected);
         }
+    }
+
+    #[test]
+    fn a_vit_is_told_from_a_beit() {
+        let vit = [
+            "vit.embeddings.position_embeddings",
+            "vit.encoder.layer.0.layernorm_before.weight",
+        ];
+        assert!(is_plain(&vit));
+        let beit = [
+            "beit.embeddings.position_embeddings",
+            "beit.encoder.layer.0.layernorm_before.weight",
+            "beit.encoder.layer.0.lambda_1",
+        ];
+        assert!(!is_plain(&beit));
+        assert_eq!(
+            plain_key(vit[1]).as_deref(),
+            Some("backbone.encoder.layer.0.layernorm_before.weight")
+        );
+        assert_eq!(plain_key("decoder.decoder_embed.weight"), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod backbone;
 mod bands;
 mod checkpoint;
 mod fixtures;
+mod pyramid;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -14,7 +14,7 @@ use upernet::{
         config::{
             HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfConvNextV2Config,
             HfDinov2Config, HfDinov3VitConfig, HfPvtV2Config, HfResNetConfig, HfSwinConfig,
-            HfSwinV2Config,
+            HfSwinV2Config, HfVitConfig,
         },
         weights::{Dtype, TensorInfo, write_safetensors},
     },
@@ -50,6 +50,7 @@ pub(super) enum Network {
     Dinov2,
     Dinov3Vit,
     PvtV2,
+    VitPyramid,
 }
 
 /// What a network computes.
@@ -61,7 +62,7 @@ struct Computed {
 }
 
 impl Network {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Swin,
         Self::SwinV2,
         Self::ConvNext,
@@ -71,6 +72,7 @@ impl Network {
         Self::Dinov2,
         Self::Dinov3Vit,
         Self::PvtV2,
+        Self::VitPyramid,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -84,6 +86,7 @@ impl Network {
             Self::Dinov2 => "DINOv2 UPerNet",
             Self::Dinov3Vit => "DINOv3 ViT UPerNet",
             Self::PvtV2 => "PVTv2 UPerNet",
+            Self::VitPyramid => "ViT feature pyramid UPerNet",
         }
     }
 
@@ -216,6 +219,7 @@ impl Network {
                 out_stages: vec![1, 2, 3, 4],
                 ..HfPvtV2Config::default()
             }),
+            Self::VitPyramid => vit_pyramid(),
         };
         let mut config = HfConfig::new(backbone);
         config.hidden_size = 18;
@@ -251,6 +255,20 @@ impl Network {
         let (model, _) = zoo::load(&ModelFolder::open(folder.path())?, device)?;
         Ok(Loaded { model })
     }
+}
+
+/// A ViT, which is always under a feature pyramid.
+fn vit_pyramid() -> HfBackboneConfig {
+    HfBackboneConfig::Vit(HfVitConfig {
+        image_size: 48,
+        patch_size: 12,
+        hidden_size: 24,
+        intermediate_size: 40,
+        num_hidden_layers: 4,
+        num_attention_heads: 3,
+        out_stages: vec![1, 2, 3, 4],
+        ..HfVitConfig::default()
+    })
 }
 
 /// Values that keep signals near 1 all the way through: type, shape and little-endian bytes.

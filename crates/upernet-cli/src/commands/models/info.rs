@@ -146,6 +146,11 @@ fn backbone(config: &HfConfig) -> String {
             .join(", ")
     };
     let channels = list(&config.backbone.stage_channels());
+    if let HfBackboneConfig::Dinov2(_) | HfBackboneConfig::Dinov3Vit(_) | HfBackboneConfig::Vit(_) =
+        &config.backbone
+    {
+        return plain(config);
+    }
     let more = match &config.backbone {
         HfBackboneConfig::Swin(swin) => {
             let (heads, window) = (list(&swin.num_heads), swin.window_size);
@@ -153,8 +158,26 @@ fn backbone(config: &HfConfig) -> String {
         }
         _ => String::new(),
     };
-    let (title, depths) = (config.backbone.title(), list(config.backbone.depths()));
+    let depths = list(config.backbone.depths());
+    let title = config.backbone.title();
     format!("{title}, depths {depths}, channels {channels}{more}")
+}
+
+/// A plain transformer: its layers are alike, so their number says it all.
+fn plain(config: &HfConfig) -> String {
+    let backbone = &config.backbone;
+    let (layers, channels) = (backbone.depths().len(), backbone.stage_channels()[0]);
+    let maps: Vec<_> = backbone.out_stages().iter().map(usize::to_string).collect();
+    let pyramid = if backbone.has_feature_pyramid() {
+        ", a feature pyramid on them (not a network of Hugging Face's)"
+    } else {
+        ""
+    };
+    format!(
+        "{}, {layers} layers of {channels} channels, maps of layers {}{pyramid}",
+        backbone.title(),
+        maps.join(", ")
+    )
 }
 
 fn head(config: &HfConfig) -> String {
