@@ -142,6 +142,9 @@ from_families! {
     ConvNext(HfConvNextConfig),
     ConvNextV2(HfConvNextV2Config),
     Dinov3ConvNext(HfDinov3ConvNextConfig),
+    Dinov2(HfDinov2Config),
+    Dinov3Vit(HfDinov3VitConfig),
+    Vit(HfVitConfig),
     ResNet(HfResNetConfig),
     PvtV2(HfPvtV2Config),
 }
