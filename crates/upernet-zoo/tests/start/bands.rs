@@ -8,7 +8,9 @@ use upernet_zoo::{
     start::{from_backbone, from_checkpoint},
 };
 
-use crate::support::{beit, convnext, convnextv2, dinov3_convnext, resnet, saved, swin, swinv2};
+use crate::support::{
+    beit, convnext, convnextv2, dinov3_convnext, pvt_v2, resnet, saved, swin, swinv2,
+};
 
 /// The same network for images of so many bands.
 fn with_bands(config: &HfConfig, bands: usize) -> HfConfig {
@@ -34,6 +36,7 @@ fn a_photo_as_other_bands_gives_the_same_maps() {
         dinov3_convnext(),
         resnet(),
         beit(),
+        pvt_v2(),
     ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let before = saved(&config, folder.path());
