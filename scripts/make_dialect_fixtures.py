@@ -5,7 +5,7 @@
 
 OUT gets, for tiny networks whose every tensor is a function of its name:
 
-- mmseg-swin.pth, mmseg-convnext.safetensors: whole UPerNets under mmsegmentation's names, the first
+- mmseg-swin.pth, mmseg-convnext.safetensors, mmseg-beit.safetensors: whole UPerNets under mmsegmentation's names, the first
   as it saves them, with the names of their classes; NAME.expected.safetensors has `logits`, which
   transformers computes with the same weights under its own names, for an odd size;
 - timm-swin.safetensors, timm-convnext.safetensors, torchvision-swin.safetensors,
@@ -15,7 +15,8 @@ OUT gets, for tiny networks whose every tensor is a function of its name:
   bias 0;
 - timm-pvt_v2.safetensors and timm-pvt_v2-linear.safetensors, a classifier and the form that gives
   feature maps alone, with their maps as they are: a PVTv2 norms them itself. All its norms have the
-  epsilon that Hugging Face's have, where timm has a larger one in some.
+  epsilon that Hugging Face's have, where timm has a larger one in some;
+- timm-beit.safetensors: the same of a BEiT, whose maps have no norms, before any neck.
 
 Weights are rounded to f16 before anything is computed, and stored so, which halves the files.
 The pixels of every input follow from a formula (`pixels`), which the tests repeat.
@@ -36,7 +37,7 @@ import torchvision
 from safetensors.torch import save_file
 from torchvision.models.convnext import CNBlockConfig
 
-from goldens.cases import case, convnext, swin
+from goldens.cases import beit, case, convnext, swin
 from goldens.dialects import mmseg_state
 from goldens.weights import build, fill
 
@@ -76,6 +77,13 @@ def networks(out: Path) -> None:
     for name, backbone in {
         "mmseg-swin": swin(4, DEPTHS, (1, 2, 2, 2), 3, mlp_ratio=1.0),
         "mmseg-convnext": convnext(WIDTHS, (1, 1, 2, 1)),
+        "mmseg-beit": beit(
+            8,
+            image_size=32,
+            intermediate_size=12,
+            layer_norm_eps=1e-6,
+            use_relative_position_bias=True,
+        ),
     }.items():
         built = build(name, case(backbone, SIZE, **head))
         rounded(built.model)
@@ -102,6 +110,12 @@ def backbones(out: Path) -> None:
     filled(model)
     save_file(half_state(model), out / "timm-swin.safetensors")
     write_maps(out / "timm-swin", model.forward_intermediates(pixels(*WINDOWS))[1])
+
+    beit_of = dict(patch_size=8, embed_dim=8, depth=4, num_heads=2, mlp_ratio=1.5, num_classes=3)
+    model = timm.create_model("beit_base_patch16_224", **beit_of, img_size=WINDOWS)
+    filled(model)
+    save_file(half_state(model), out / "timm-beit.safetensors")
+    save_maps(out / "timm-beit", model.forward_intermediates(pixels(*WINDOWS), norm=False)[1])
 
     model = timm.create_model("convnext_tiny", **convnext_of, features_only=True)
     filled(model)

@@ -181,10 +181,9 @@ def to_unfold_order(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def mmseg_state(canonical, config):
-    """Names (and layouts) of mmsegmentation; Swin and ConvNeXt only."""
-    backbone_state = {"swin": _mmseg_swin, "convnext": _mmseg_convnext}.get(
-        config.backbone_config.model_type
-    )
+    """Names (and layouts) of mmsegmentation; Swin, ConvNeXt and BEiT only."""
+    writers = {"swin": _mmseg_swin, "convnext": _mmseg_convnext, "beit": _mmseg_beit}
+    backbone_state = writers.get(config.backbone_config.model_type)
     if backbone_state is None:
         raise ValueError(f"no mmsegmentation names for {config.backbone_config.model_type}")
     state = {}
@@ -237,6 +236,34 @@ def _mmseg_convnext(_key, name, tensor, _canonical):
         (".layernorm.", ".norm."),
         ("pwconv1", "pointwise_conv1"),
         ("pwconv2", "pointwise_conv2"),
+    ]:
+        name = name.replace(old, new)
+    return name, tensor
+
+
+def _mmseg_beit(key, name, tensor, canonical):
+    if ".attention.attention.key." in name or name.endswith(".attention.attention.value.weight"):
+        return None, tensor
+    if name.endswith(".attention.attention.query.weight"):
+        parts = [canonical[key.replace("query", part)] for part in ("query", "key", "value")]
+        return name.replace(
+            ".attention.attention.query.", ".attn.qkv."
+        ).replace("encoder.layer.", "layers."), torch.cat(parts, 0)
+    for old, new in [
+        ("attention.attention.query.bias", "attn.q_bias"),
+        ("attention.attention.value.bias", "attn.v_bias"),
+        ("attention.attention.relative_position_bias.", "attn."),
+        ("attention.output.dense", "attn.proj"),
+        ("layernorm_before", "ln1"),
+        ("layernorm_after", "ln2"),
+        ("intermediate.dense", "ffn.layers.0.0"),
+        ("output.dense", "ffn.layers.1"),
+        ("lambda_", "gamma_"),
+        ("backbone.embeddings.patch_embeddings.projection", "backbone.patch_embed.projection"),
+        ("backbone.embeddings.cls_token", "backbone.cls_token"),
+        ("backbone.encoder.layer.", "backbone.layers."),
+        ("backbone.fpn1.", "neck.upsample_4x."),
+        ("backbone.fpn2.", "neck.upsample_2x."),
     ]:
         name = name.replace(old, new)
     return name, tensor

@@ -219,7 +219,7 @@ def write_case(name: str, spec: Case, out: Path, seed: str, options) -> dict:
         return _write_config_only(name, spec, out, seed)
     built = build(seed, spec)
     for dialect in options.dialect:
-        if dialect == "mmseg" and _kind(built) not in ("swin", "convnext"):
+        if dialect == "mmseg" and _kind(built) not in ("swin", "convnext", "beit"):
             print(f"    {name}: no mmsegmentation names for {_kind(built)}")
             continue
         write_weights(built, dialect, out)

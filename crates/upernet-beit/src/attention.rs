@@ -96,15 +96,19 @@ impl Attention {
         scale: Option<Tensor<1>>,
         precision: Precision,
     ) -> PreparedAttention {
-        let layer = |layer: Linear| {
-            let (weight, bias) = linear_weights(layer, None);
-            PreparedLinear::new(weight, bias, Activation::None, precision)
-        };
+        let qkv = [self.query, self.key, self.value];
+        let (weights, biases): (Vec<_>, Vec<_>) = qkv
+            .map(|layer| linear_weights(layer, None))
+            .into_iter()
+            .unzip();
+        let [channels, _] = weights[0].dims();
+        let device = weights[0].device();
+        let zeros = || Tensor::zeros([channels], &device);
+        let biases = biases.into_iter().map(|bias| bias.unwrap_or_else(zeros));
+        let (qkv, qkv_bias) = (Tensor::cat(weights, 1), Tensor::cat(biases.collect(), 0));
         let (weight, bias) = linear_weights(self.projection, scale);
         PreparedAttention {
-            query: layer(self.query),
-            key: layer(self.key),
-            value: layer(self.value),
+            qkv: PreparedLinear::new(qkv, Some(qkv_bias), Activation::None, precision),
             projection: PreparedLinear::new(weight, bias, Activation::None, precision),
             bias_table: self
                 .relative_position_bias

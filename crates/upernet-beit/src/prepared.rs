@@ -45,9 +45,8 @@ pub(crate) struct PreparedLayer {
 
 #[derive(Debug)]
 pub(crate) struct PreparedAttention {
-    pub(crate) query: PreparedLinear,
-    pub(crate) key: PreparedLinear,
-    pub(crate) value: PreparedLinear,
+    /// Queries, keys and values side by side.
+    pub(crate) qkv: PreparedLinear,
     pub(crate) projection: PreparedLinear,
     pub(crate) bias_table: Option<Tensor<2>>,
     pub(crate) num_heads: usize,
@@ -124,17 +123,16 @@ impl PreparedAttention {
         bias: Option<Tensor<3>>,
         residual: Tensor<4>,
     ) -> Tensor<4> {
-        let query = self.query.forward(tokens.clone());
-        let key = self.key.forward(tokens.clone());
-        let value = self.value.forward(tokens);
+        let [_, channels, ..] = residual.dims();
+        let qkv = self.qkv.forward(tokens);
+        let [query, key, value] =
+            [0, 1, 2].map(|part| qkv.clone().narrow(1, part * channels, channels));
         let context = attention(query, key, value, self.num_heads, bias);
         self.projection.forward_onto(context, residual)
     }
 
     fn bytes(&self) -> usize {
-        let layers = [&self.query, &self.key, &self.value, &self.projection];
-        let layers: usize = layers.map(PreparedLinear::bytes).iter().sum();
-        layers + table_bytes(self.bias_table.as_ref())
+        self.qkv.bytes() + self.projection.bytes() + table_bytes(self.bias_table.as_ref())
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) mod max_pool;
 pub(crate) mod mlp;
 pub(crate) mod packed;
 pub(crate) mod pool;
+pub(crate) mod position_bias;
 pub(crate) mod resize;
 pub(crate) mod resize_backward;
 pub(crate) mod response_norm;

@@ -30,11 +30,13 @@ use pattern::{captured, filled};
 use crate::report::Dialect;
 
 /// The backbones whose names are known; where one has all keys of another and more, it comes first.
-const ALL: [&Names; 14] = [
+const ALL: [&Names; 16] = [
     &mmsegmentation::SWIN,
     &mmsegmentation::CONVNEXT,
+    &mmsegmentation::BEIT,
     &microsoft::SWIN_V2,
     &microsoft::SWIN,
+    &microsoft::BEIT,
     &timm::SWIN_V2,
     &timm::SWIN,
     &timm::CONVNEXT,
@@ -139,10 +141,14 @@ impl Recognised {
         }
     }
 
-    /// What becomes of a key of the backbone; `None` if it is not the backbone's.
+    /// What becomes of a key of the backbone, or of a neck beside it; `None` if it is neither's.
     pub(crate) fn place(&self, key: &str) -> Option<Place> {
         let key = spelled(key);
-        let key = key.strip_prefix(&self.prefix)?;
+        let of_neck = || {
+            let key = key.strip_prefix(self.outer_prefix())?;
+            key.starts_with("neck.").then_some(key)
+        };
+        let key = key.strip_prefix(&self.prefix).or_else(of_neck)?;
         Some(self.names.place(key))
     }
 }

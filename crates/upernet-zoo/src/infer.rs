@@ -5,11 +5,13 @@
 //! `config.json`, which bounds every number of it before anything is built.
 
 mod backbone;
+mod beit;
 mod head;
 mod shapes;
 
 use upernet_hf::config::{HfBackboneConfig, HfConfig};
 
+pub(crate) use beit::with_neck_as_in;
 pub(crate) use shapes::Shapes;
 
 /// A configuration, and what in it no tensor tells.
@@ -40,7 +42,7 @@ pub(crate) fn network(
 pub(crate) fn backbone(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, String> {
     let Inferred { config, assumed } = backbone::infer(shapes)?;
     let config = HfBackboneConfig::from_json(config.to_json().as_bytes()).map_err(refused)?;
-    let config = config.with_all_stages();
+    let config = with_neck_as_in(config.with_all_stages(), shapes.has(beit::NECK));
     Ok(Inferred { config, assumed })
 }
 

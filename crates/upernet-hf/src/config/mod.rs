@@ -147,6 +147,7 @@ from_families! {
     Vit(HfVitConfig),
     ResNet(HfResNetConfig),
     PvtV2(HfPvtV2Config),
+    Beit(HfBeitConfig),
 }
 
 /// The `model_type` of each backbone family that is built.

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use proptest::prelude::*;
-use upernet_ops::attention;
+use upernet_ops::{attention, relative_position::token_position_bias};
 
 use crate::support::{Case, assert_close, cases, in_f64};
 
@@ -36,6 +36,18 @@ proptest! {
         let expected = attention(query, key, value, num_heads, None);
         let [query, key, value] = split(&qkv);
         assert_close(attention(query, key, value, num_heads, None), expected, 1e-5)?;
+    }
+
+    #[test]
+    fn biases_of_the_offsets_of_tokens(
+        case in cases(1..12, 9), heads in 1..5_usize, grid in [1..9_usize, 1..9],
+    ) {
+        let [rows, columns] = grid.map(|side| 2 * side - 1);
+        let offsets = case.weight([1, heads, rows, columns]);
+        let of_class = case.weight([heads, 3]);
+        let expected = token_position_bias(in_f64(offsets.clone()), in_f64(of_class.clone()));
+        let found = token_position_bias(offsets, of_class);
+        assert_close(found.unsqueeze(), expected.unsqueeze(), 1e-7)?;
     }
 
     #[test]

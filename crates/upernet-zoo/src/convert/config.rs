@@ -13,6 +13,7 @@ use super::{ConfigOrigin, Converted, around};
 use crate::{
     Error,
     infer::{self, Inferred, Shapes},
+    keys::is_neck,
     names::HubNames,
 };
 
@@ -49,7 +50,7 @@ impl Settings {
             HfProcessorConfig::default()
         };
         if is_given || path.exists() {
-            match read(&path, made) {
+            match read(&path, made, names) {
                 Ok(network) => {
                     return Ok(Self {
                         network,
@@ -73,12 +74,16 @@ impl Settings {
     }
 }
 
-fn read(path: &Path, made: Converted) -> Result<HfConfig, FileError> {
+fn read(path: &Path, made: Converted, names: &HubNames) -> Result<HfConfig, FileError> {
     match made {
         Converted::UperNet => HfConfig::read(path),
         Converted::Backbone => {
             let backbone = HfBackboneConfig::read(path)?;
-            Ok(around(backbone.with_all_stages()))
+            let has_neck = names.names.keys().any(|key| is_neck(key));
+            Ok(around(infer::with_neck_as_in(
+                backbone.with_all_stages(),
+                has_neck,
+            )))
         }
     }
 }

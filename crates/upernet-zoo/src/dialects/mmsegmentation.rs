@@ -1,6 +1,6 @@
-//! mmsegmentation: Swin and `ConvNeXt` as it writes them; its `ResNet` has torchvision's names.
+//! mmsegmentation: Swin, `ConvNeXt` and BEiT as it writes them; its `ResNet` has torchvision's names.
 //!
-//! Source: `mmseg/models/backbones/swin.py` of mmsegmentation 1.2, `convnext.py` of mmpretrain 1.2, and
+//! Source: `mmseg/models/backbones/swin.py` and `beit.py`, `necks/featurepyramid.py` of mmsegmentation 1.2, `convnext.py` of mmpretrain 1.2, and
 //! the conversion scripts of `transformers`.
 
 use super::{Change, DERIVED, Names, Row, changed, leftover, same};
@@ -119,4 +119,52 @@ const CONVNEXT_ROWS: [Row; 12] = [
     ),
     same("norm#.weight", "hidden_states_norms.stage#+1.weight"),
     same("norm#.bias", "hidden_states_norms.stage#+1.bias"),
+];
+
+/// Its neck stands beside the backbone.
+pub(super) const BEIT: Names = Names {
+    dialect: Dialect::MmSegmentation,
+    marks: &["layers.0.attn.q_bias", "patch_embed.projection.weight"],
+    rows: &BEIT_ROWS,
+    leftovers: &[leftover("layers.#.attn.relative_position_index", DERIVED)],
+};
+
+const BEIT_ROWS: [Row; 15] = [
+    same("cls_token", "embeddings.cls_token"),
+    same(
+        "patch_embed.projection.*",
+        "embeddings.patch_embeddings.projection.*",
+    ),
+    same("layers.#.gamma_1", "encoder.layer.#.lambda_1"),
+    same("layers.#.gamma_2", "encoder.layer.#.lambda_2"),
+    same("layers.#.ln1.*", "encoder.layer.#.layernorm_before.*"),
+    changed(
+        "layers.#.attn.qkv.weight",
+        "encoder.layer.#.attention.attention.{}.weight",
+        Change::Thirds,
+    ),
+    same(
+        "layers.#.attn.q_bias",
+        "encoder.layer.#.attention.attention.query.bias",
+    ),
+    same(
+        "layers.#.attn.v_bias",
+        "encoder.layer.#.attention.attention.value.bias",
+    ),
+    same(
+        "layers.#.attn.relative_position_bias_table",
+        "encoder.layer.#.attention.attention.relative_position_bias.relative_position_bias_table",
+    ),
+    same(
+        "layers.#.attn.proj.*",
+        "encoder.layer.#.attention.output.dense.*",
+    ),
+    same("layers.#.ln2.*", "encoder.layer.#.layernorm_after.*"),
+    same(
+        "layers.#.ffn.layers.0.0.*",
+        "encoder.layer.#.intermediate.dense.*",
+    ),
+    same("layers.#.ffn.layers.1.*", "encoder.layer.#.output.dense.*"),
+    same("neck.upsample_4x.#.*", "fpn1.#.*"),
+    same("neck.upsample_2x.#.*", "fpn2.#.*"),
 ];

@@ -26,7 +26,7 @@ const fn known(keys: &'static [&'static str], what: &'static str, reason: &'stat
 }
 
 /// The most telling first: a head of mmsegmentation is recognised by what UPerNet's has not.
-const KNOWN: [Known; 12] = [
+const KNOWN: [Known; 11] = [
     known(
         &["decoder.psp.", "segmentation_head.0."],
         "weights of segmentation_models.pytorch",
@@ -85,12 +85,14 @@ const KNOWN: [Known; 12] = [
         "weights of a ResNet with a deep stem (ResNetV1c or V1d)",
         "Hugging Face's ResNet has one 7x7 convolution there; choose a plain ResNet",
     ),
-    known(
-        &["blocks.0.attn.qkv.weight", "cls_token"],
-        "weights of a plain vision transformer",
-        "its maps all have one size, and UPerNet needs a pyramid",
-    ),
 ];
+
+/// Taken if a table has it, as BEiT's has.
+const PLAIN_TRANSFORMER: Known = known(
+    &["blocks.0.attn.qkv.weight", "cls_token"],
+    "weights of a plain vision transformer",
+    "its maps all have one size, and UPerNet needs a pyramid",
+);
 
 /// Heads of mmsegmentation without what makes one UPerNet's.
 const OTHER_HEAD: Refusal = Refusal {
@@ -102,14 +104,17 @@ const OTHER_HEAD: Refusal = Refusal {
 /// mmsegmentation's heads over a backbone that no table has.
 const OTHER_BACKBONE: Refusal = Refusal {
     what: "mmsegmentation weights with a backbone that is not known",
-    reason: "supported are Swin and ConvNeXt, with the names of mmsegmentation, Microsoft or Meta",
+    reason: "supported are Swin, ConvNeXt, BEiT and plain ResNets, with the names of mmsegmentation, Microsoft or \
+             Meta",
 };
 
 /// Why a file is not taken, if its keys say so. `recognised` is whether its backbone is known.
 pub(crate) fn refusal(keys: &[&str], recognised: bool) -> Option<Refusal> {
     let has = |part: &str| keys.iter().any(|key| occurs(part, key));
+    let plain = (!recognised).then_some(&PLAIN_TRANSFORMER);
     let found = KNOWN
         .iter()
+        .chain(plain)
         .find(|known| known.keys.iter().all(|part| has(part)));
     if let Some(known) = found {
         return Some(known.refusal);
@@ -205,6 +210,14 @@ mod tests {
             None,
             "the hub's are judged key by key"
         );
+    }
+
+    #[test]
+    fn a_plain_transformer_is_taken_if_its_names_are_known() {
+        let keys = ["blocks.0.attn.qkv.weight", "cls_token"];
+        assert_eq!(refusal(&keys, true), None);
+        let refusal = refusal(&keys, false).expect("nobody's");
+        assert_eq!(refusal.what, "weights of a plain vision transformer");
     }
 
     #[test]

@@ -29,6 +29,9 @@ const FAMILIES: [(&str, &str); 6] = [
 
 /// The backbone, with the maps whose norms are there, or all of them.
 pub(super) fn infer(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, String> {
+    if super::beit::is_beit(shapes) {
+        return super::beit::infer(shapes);
+    }
     let first_stage = ["backbone.encoder.layers.0", "backbone.encoder.stages.0"];
     let has = |end: &str| {
         first_stage

@@ -80,6 +80,56 @@ fn networks_of_mmsegmentation_give_the_logits_that_python_computes() {
     }
 }
 
+/// Its neck stands beside the backbone, and the positions of 4 x 4 patches are brought to 4 x 5.
+#[test]
+fn a_beit_of_mmsegmentation_gives_the_logits_that_python_computes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let device = Device::flex();
+    let options = ConvertOptions::default();
+    let source = fixture("mmseg-beit.safetensors");
+    let done = convert(&source, folder.path(), &options, &device).expect("it is known");
+    assert_eq!(
+        (done.made, done.keys.dialect),
+        (Converted::UperNet, Dialect::MmSegmentation)
+    );
+    assert_eq!(done.keys.split.len(), 4 * 3, "one projection a layer");
+    assert!(
+        done.keys.dropped.is_empty() && done.absent.is_empty(),
+        "{done:?}"
+    );
+    for assumed in ["out_indices [1, 2, 3, 4]", "layer_norm_eps 1e-6"] {
+        assert!(done.assumed.contains(&assumed.to_owned()), "{done:?}");
+    }
+    let opened = ModelFolder::open(folder.path()).expect("it was written whole");
+    let (model, report) = load(&opened, &device).expect("it is Hugging Face's");
+    assert_eq!(report.dialect, Dialect::Hub);
+    let logits = model.forward(pixels(SIZE, &device)).into_data();
+    let expected = expected("mmseg-beit", "logits");
+    logits.assert_approx_eq(&expected, Tolerance::<f32>::absolute(3e-4));
+}
+
+/// timm has the names of the authors.
+#[test]
+fn a_beit_of_timm_gives_the_maps_that_it_computes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let device = Device::flex();
+    let options = ConvertOptions::default();
+    let source = fixture("timm-beit.safetensors");
+    let done = convert(&source, folder.path(), &options, &device).expect("it is known");
+    assert_eq!(
+        (done.made, done.keys.dialect),
+        (Converted::Backbone, Dialect::Microsoft)
+    );
+    assert!(
+        done.absent.is_empty(),
+        "no neck is made up: {:?}",
+        done.absent
+    );
+    let opened = BackboneFolder::open(folder.path()).expect("it was written whole");
+    assert_eq!(opened.config.out_stages(), [1, 2, 3, 4]);
+    assert_maps("timm-beit", &opened, &device);
+}
+
 #[test]
 fn backbones_of_timm_and_torchvision_give_the_maps_that_they_compute() {
     // Weight and bias of four norms, which the library's maps have not.

@@ -211,6 +211,51 @@ fn numbered_norm(rest: &str) -> String {
     format!("norm{number}.{parameter}")
 }
 
+/// The tensors of a BEiT with its projections named as Swin's are, for [`written`].
+pub(crate) fn as_swin(hub: &State) -> State {
+    let tensors = hub.iter();
+    tensors
+        .map(|(key, tensor)| {
+            let key = key.replace(".attention.attention.", ".attention.self.");
+            (key, tensor.clone())
+        })
+        .collect()
+}
+
+/// Microsoft's BEiT, behind [`as_swin`]: its neck is in the backbone.
+pub(crate) fn beit(key: &str) -> String {
+    let name = replaced(key, &SWIN);
+    let name = name.replace("encoder.layer.", "blocks.");
+    replaced(
+        &name,
+        &[
+            (".attn.qkv.bias", ".attn.q_bias"),
+            ("beit.encoder.relative_position_bias.", "rel_pos_bias."),
+            (".attn.relative_position_bias.", ".attn."),
+            ("embeddings.cls_token", "cls_token"),
+            ("embeddings.position_embeddings", "pos_embed"),
+            (".lambda_", ".gamma_"),
+        ],
+    )
+}
+
+/// mmsegmentation's: its neck stands beside the backbone, once the prefix of both is exchanged.
+pub(crate) fn mmseg_beit(key: &str) -> String {
+    replaced(
+        &beit(key),
+        &[
+            ("blocks.", "layers."),
+            ("patch_embed.proj.", "patch_embed.projection."),
+            (".norm1.", ".ln1."),
+            (".norm2.", ".ln2."),
+            (".mlp.fc1.", ".ffn.layers.0.0."),
+            (".mlp.fc2.", ".ffn.layers.1."),
+            ("fpn1.", "neck.upsample_4x."),
+            ("fpn2.", "neck.upsample_2x."),
+        ],
+    )
+}
+
 /// The heads as mmsegmentation names them, under a prefix.
 pub(crate) fn heads(hub: &State, prefix: &str) -> State {
     let heads = hub.iter().filter(|(key, _)| !key.starts_with("backbone."));

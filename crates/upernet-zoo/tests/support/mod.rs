@@ -119,6 +119,7 @@ pub(crate) fn beit() -> HfConfig {
         use_relative_position_bias: true,
         use_shared_relative_position_bias: true,
         add_fpn: true,
+        layer_norm_eps: 1e-6,
         out_stages: vec![1, 2, 3, 5],
         ..HfBeitConfig::default()
     }));
