@@ -16,6 +16,7 @@ mod mmsegmentation;
 mod pattern;
 mod pvt;
 mod refused;
+mod swin;
 mod timm;
 mod torchvision;
 
@@ -55,7 +56,8 @@ pub(crate) struct Names {
     dialect: Dialect,
     /// Keys by which such a backbone is known. What a file has before the first of them is its prefix.
     marks: &'static [&'static str],
-    rows: &'static [Row],
+    /// In parts, some of which several libraries share.
+    rows: &'static [&'static [Row]],
     /// What the network has no use for, and why.
     leftovers: &'static [Leftover],
 }
@@ -155,7 +157,7 @@ impl Recognised {
 
 impl Names {
     fn place(&self, key: &str) -> Place {
-        for row in self.rows {
+        for row in self.rows.iter().copied().flatten() {
             let hub = captured(row.from, key).and_then(|found| filled(row.to, &found));
             if let Some(hub) = hub {
                 let parts = row.change.parts(&format!("backbone.{hub}"));
@@ -197,7 +199,7 @@ mod tests {
     fn every_row_of_every_table_can_be_filled() {
         for names in ALL {
             assert!(!names.marks.is_empty(), "{:?}", names.dialect);
-            for row in names.rows {
+            for row in names.rows.iter().copied().flatten() {
                 let key = row
                     .from
                     .replace("#odd", "3")

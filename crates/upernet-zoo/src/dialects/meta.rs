@@ -10,7 +10,7 @@ use crate::report::Dialect;
 pub(super) const CONVNEXT: Names = Names {
     dialect: Dialect::Meta,
     marks: &["downsample_layers.0.0.weight", "stages.0.0.dwconv.weight"],
-    rows: &CONVNEXT_ROWS,
+    rows: &[&CONVNEXT_ROWS],
     leftovers: &[leftover("norm.", FINAL_NORM), leftover("head.", CLASSIFIER)],
 };
 

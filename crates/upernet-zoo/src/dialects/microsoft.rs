@@ -12,7 +12,7 @@
 //! `beit/modeling_finetune.py` and `beit/semantic_segmentation/backbone/beit.py` of microsoft/unilm.
 
 use super::{
-    CLASSIFIER, Change, DERIVED, FINAL_NORM, Leftover, Names, Row, changed, leftover, same,
+    CLASSIFIER, Change, DERIVED, FINAL_NORM, Leftover, Names, Row, changed, leftover, same, swin,
 };
 use crate::report::Dialect;
 
@@ -23,50 +23,20 @@ pub(super) const SWIN: Names = Names {
         "layers.0.downsample.reduction.weight",
         "layers.0.blocks.0.attn.relative_position_bias_table",
     ],
-    rows: &SWIN_ROWS,
+    rows: &[
+        &swin::EMBEDDINGS,
+        &swin::ATTENTION,
+        &swin::BLOCK,
+        &POSITIONS,
+        &MERGING,
+        &NORMS,
+    ],
     leftovers: &LEFTOVERS,
 };
 
-const SWIN_ROWS: [Row; 15] = [
-    same(
-        "patch_embed.proj.*",
-        "embeddings.patch_embeddings.projection.*",
-    ),
-    same("patch_embed.norm.*", "embeddings.norm.*"),
-    same("absolute_pos_embed", "embeddings.position_embeddings"),
-    same(
-        "layers.#.blocks.#.norm1.*",
-        "encoder.layers.#.blocks.#.layernorm_before.*",
-    ),
-    changed(
-        "layers.#.blocks.#.attn.qkv.*",
-        "encoder.layers.#.blocks.#.attention.self.{}.*",
-        Change::Thirds,
-    ),
-    same(
-        "layers.#.blocks.#.attn.relative_position_bias_table",
-        "encoder.layers.#.blocks.#.attention.self.relative_position_bias_table",
-    ),
-    same(
-        "layers.#.blocks.#.attn.relative_position_index",
-        "encoder.layers.#.blocks.#.attention.self.relative_position_index",
-    ),
-    same(
-        "layers.#.blocks.#.attn.proj.*",
-        "encoder.layers.#.blocks.#.attention.output.dense.*",
-    ),
-    same(
-        "layers.#.blocks.#.norm2.*",
-        "encoder.layers.#.blocks.#.layernorm_after.*",
-    ),
-    same(
-        "layers.#.blocks.#.mlp.fc1.*",
-        "encoder.layers.#.blocks.#.intermediate.dense.*",
-    ),
-    same(
-        "layers.#.blocks.#.mlp.fc2.*",
-        "encoder.layers.#.blocks.#.output.dense.*",
-    ),
+const POSITIONS: [Row; 1] = [same("absolute_pos_embed", "embeddings.position_embeddings")];
+
+const MERGING: [Row; 2] = [
     same(
         "layers.#.downsample.norm.*",
         "encoder.layers.#.downsample.norm.*",
@@ -75,6 +45,9 @@ const SWIN_ROWS: [Row; 15] = [
         "layers.#.downsample.reduction.*",
         "encoder.layers.#.downsample.reduction.*",
     ),
+];
+
+const NORMS: [Row; 2] = [
     same("norm#.weight", "hidden_states_norms.stage#+1.weight"),
     same("norm#.bias", "hidden_states_norms.stage#+1.bias"),
 ];
@@ -86,67 +59,15 @@ pub(super) const SWIN_V2: Names = Names {
         "layers.0.downsample.reduction.weight",
         "layers.0.blocks.0.attn.cpb_mlp.0.weight",
     ],
-    rows: &SWIN_V2_ROWS,
+    rows: &[
+        &swin::EMBEDDINGS,
+        &swin::ATTENTION_V2,
+        &swin::BLOCK,
+        &POSITIONS,
+        &MERGING,
+    ],
     leftovers: &LEFTOVERS,
 };
-
-const SWIN_V2_ROWS: [Row; 15] = [
-    same(
-        "patch_embed.proj.*",
-        "embeddings.patch_embeddings.projection.*",
-    ),
-    same("patch_embed.norm.*", "embeddings.norm.*"),
-    same("absolute_pos_embed", "embeddings.position_embeddings"),
-    same(
-        "layers.#.blocks.#.norm1.*",
-        "encoder.layers.#.blocks.#.layernorm_before.*",
-    ),
-    changed(
-        "layers.#.blocks.#.attn.qkv.weight",
-        "encoder.layers.#.blocks.#.attention.self.{}.weight",
-        Change::Thirds,
-    ),
-    same(
-        "layers.#.blocks.#.attn.q_bias",
-        "encoder.layers.#.blocks.#.attention.self.query.bias",
-    ),
-    same(
-        "layers.#.blocks.#.attn.v_bias",
-        "encoder.layers.#.blocks.#.attention.self.value.bias",
-    ),
-    same(
-        "layers.#.blocks.#.attn.logit_scale",
-        "encoder.layers.#.blocks.#.attention.self.logit_scale",
-    ),
-    same(
-        "layers.#.blocks.#.attn.cpb_mlp.#.*",
-        "encoder.layers.#.blocks.#.attention.self.continuous_position_bias_mlp.#.*",
-    ),
-    same(
-        "layers.#.blocks.#.attn.proj.*",
-        "encoder.layers.#.blocks.#.attention.output.dense.*",
-    ),
-    same(
-        "layers.#.blocks.#.norm2.*",
-        "encoder.layers.#.blocks.#.layernorm_after.*",
-    ),
-    same(
-        "layers.#.blocks.#.mlp.fc1.*",
-        "encoder.layers.#.blocks.#.intermediate.dense.*",
-    ),
-    same(
-        "layers.#.blocks.#.mlp.fc2.*",
-        "encoder.layers.#.blocks.#.output.dense.*",
-    ),
-    same(
-        "layers.#.downsample.norm.*",
-        "encoder.layers.#.downsample.norm.*",
-    ),
-    same(
-        "layers.#.downsample.reduction.*",
-        "encoder.layers.#.downsample.reduction.*",
-    ),
-];
 
 const LEFTOVERS: [Leftover; 5] = [
     leftover("layers.#.blocks.#.attn_mask", DERIVED),
@@ -159,7 +80,7 @@ const LEFTOVERS: [Leftover; 5] = [
 pub(super) const BEIT: Names = Names {
     dialect: Dialect::Microsoft,
     marks: &["blocks.0.attn.q_bias", "patch_embed.proj.weight"],
-    rows: &BEIT_ROWS,
+    rows: &[&BEIT_ROWS],
     leftovers: &[
         leftover("blocks.#.attn.relative_position_index", DERIVED),
         leftover("rel_pos_bias.relative_position_index", DERIVED),

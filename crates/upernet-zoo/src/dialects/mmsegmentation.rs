@@ -12,7 +12,7 @@ pub(super) const SWIN: Names = Names {
         "stages.0.blocks.0.attn.w_msa.qkv.weight",
         "patch_embed.projection.weight",
     ],
-    rows: &SWIN_ROWS,
+    rows: &[&SWIN_ROWS],
     leftovers: &[leftover("stages.#.blocks.#.attn.attn_mask", DERIVED)],
 };
 
@@ -76,7 +76,7 @@ pub(super) const CONVNEXT: Names = Names {
         "downsample_layers.0.0.weight",
         "stages.0.0.depthwise_conv.weight",
     ],
-    rows: &CONVNEXT_ROWS,
+    rows: &[&CONVNEXT_ROWS],
     leftovers: &[],
 };
 
@@ -125,7 +125,7 @@ const CONVNEXT_ROWS: [Row; 12] = [
 pub(super) const BEIT: Names = Names {
     dialect: Dialect::MmSegmentation,
     marks: &["layers.0.attn.q_bias", "patch_embed.projection.weight"],
-    rows: &BEIT_ROWS,
+    rows: &[&BEIT_ROWS],
     leftovers: &[leftover("layers.#.attn.relative_position_index", DERIVED)],
 };
 

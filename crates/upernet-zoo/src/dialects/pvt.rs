@@ -13,7 +13,7 @@ pub(super) const PVT_V2: Names = Names {
         "block1.0.attn.kv.weight",
         "block1.0.mlp.dwconv.dwconv.weight",
     ],
-    rows: &ROWS,
+    rows: &[&ROWS],
     leftovers: &[leftover("head.", CLASSIFIER)],
 };
 

@@ -6,7 +6,7 @@
 //! `pvt_v2.py` of timm 1.0.
 
 use super::{
-    CLASSIFIER, Change, DERIVED, FINAL_NORM, Leftover, Names, Row, changed, leftover, same,
+    CLASSIFIER, Change, DERIVED, FINAL_NORM, Leftover, Names, Row, changed, leftover, same, swin,
 };
 use crate::report::Dialect;
 
@@ -17,49 +17,12 @@ pub(super) const SWIN: Names = Names {
         "layers.0.blocks.0.attn.relative_position_bias_table",
         "layers.1.downsample.reduction.weight",
     ],
-    rows: &SWIN_ROWS,
+    rows: &[&swin::EMBEDDINGS, &swin::ATTENTION, &swin::BLOCK, &MERGING],
     leftovers: &SWIN_LEFTOVERS,
 };
 
-const SWIN_ROWS: [Row; 12] = [
-    same(
-        "patch_embed.proj.*",
-        "embeddings.patch_embeddings.projection.*",
-    ),
-    same("patch_embed.norm.*", "embeddings.norm.*"),
-    same(
-        "layers.#.blocks.#.norm1.*",
-        "encoder.layers.#.blocks.#.layernorm_before.*",
-    ),
-    changed(
-        "layers.#.blocks.#.attn.qkv.*",
-        "encoder.layers.#.blocks.#.attention.self.{}.*",
-        Change::Thirds,
-    ),
-    same(
-        "layers.#.blocks.#.attn.relative_position_bias_table",
-        "encoder.layers.#.blocks.#.attention.self.relative_position_bias_table",
-    ),
-    same(
-        "layers.#.blocks.#.attn.relative_position_index",
-        "encoder.layers.#.blocks.#.attention.self.relative_position_index",
-    ),
-    same(
-        "layers.#.blocks.#.attn.proj.*",
-        "encoder.layers.#.blocks.#.attention.output.dense.*",
-    ),
-    same(
-        "layers.#.blocks.#.norm2.*",
-        "encoder.layers.#.blocks.#.layernorm_after.*",
-    ),
-    same(
-        "layers.#.blocks.#.mlp.fc1.*",
-        "encoder.layers.#.blocks.#.intermediate.dense.*",
-    ),
-    same(
-        "layers.#.blocks.#.mlp.fc2.*",
-        "encoder.layers.#.blocks.#.output.dense.*",
-    ),
+/// At the start of a stage; on the hub at the end of the one before.
+const MERGING: [Row; 2] = [
     same(
         "layers.#.downsample.norm.*",
         "encoder.layers.#-1.downsample.norm.*",
@@ -77,66 +40,14 @@ pub(super) const SWIN_V2: Names = Names {
         "layers.0.blocks.0.attn.cpb_mlp.0.weight",
         "layers.1.downsample.reduction.weight",
     ],
-    rows: &SWIN_V2_ROWS,
+    rows: &[
+        &swin::EMBEDDINGS,
+        &swin::ATTENTION_V2,
+        &swin::BLOCK,
+        &MERGING,
+    ],
     leftovers: &SWIN_LEFTOVERS,
 };
-
-const SWIN_V2_ROWS: [Row; 14] = [
-    same(
-        "patch_embed.proj.*",
-        "embeddings.patch_embeddings.projection.*",
-    ),
-    same("patch_embed.norm.*", "embeddings.norm.*"),
-    same(
-        "layers.#.blocks.#.norm1.*",
-        "encoder.layers.#.blocks.#.layernorm_before.*",
-    ),
-    changed(
-        "layers.#.blocks.#.attn.qkv.weight",
-        "encoder.layers.#.blocks.#.attention.self.{}.weight",
-        Change::Thirds,
-    ),
-    same(
-        "layers.#.blocks.#.attn.q_bias",
-        "encoder.layers.#.blocks.#.attention.self.query.bias",
-    ),
-    same(
-        "layers.#.blocks.#.attn.v_bias",
-        "encoder.layers.#.blocks.#.attention.self.value.bias",
-    ),
-    same(
-        "layers.#.blocks.#.attn.logit_scale",
-        "encoder.layers.#.blocks.#.attention.self.logit_scale",
-    ),
-    same(
-        "layers.#.blocks.#.attn.cpb_mlp.#.*",
-        "encoder.layers.#.blocks.#.attention.self.continuous_position_bias_mlp.#.*",
-    ),
-    same(
-        "layers.#.blocks.#.attn.proj.*",
-        "encoder.layers.#.blocks.#.attention.output.dense.*",
-    ),
-    same(
-        "layers.#.blocks.#.norm2.*",
-        "encoder.layers.#.blocks.#.layernorm_after.*",
-    ),
-    same(
-        "layers.#.blocks.#.mlp.fc1.*",
-        "encoder.layers.#.blocks.#.intermediate.dense.*",
-    ),
-    same(
-        "layers.#.blocks.#.mlp.fc2.*",
-        "encoder.layers.#.blocks.#.output.dense.*",
-    ),
-    same(
-        "layers.#.downsample.norm.*",
-        "encoder.layers.#-1.downsample.norm.*",
-    ),
-    same(
-        "layers.#.downsample.reduction.*",
-        "encoder.layers.#-1.downsample.reduction.*",
-    ),
-];
 
 const SWIN_LEFTOVERS: [Leftover; 5] = [
     leftover("layers.#.blocks.#.attn_mask", DERIVED),
@@ -149,7 +60,7 @@ const SWIN_LEFTOVERS: [Leftover; 5] = [
 pub(super) const CONVNEXT: Names = Names {
     dialect: Dialect::Timm,
     marks: &["stem.0.weight", "stages.0.blocks.0.conv_dw.weight"],
-    rows: &CONVNEXT_ROWS,
+    rows: &[&CONVNEXT_ROWS],
     leftovers: &[
         leftover("norm_pre.", FINAL_NORM),
         leftover("head.", CLASSIFIER),
@@ -205,7 +116,7 @@ pub(super) const PVT_V2: Names = Names {
         "stages.0.blocks.0.attn.kv.weight",
         "stages.0.blocks.0.mlp.dwconv.weight",
     ],
-    rows: &PVT_V2_ROWS,
+    rows: &[&PVT_V2_ROWS],
     leftovers: &[leftover("head.", CLASSIFIER)],
 };
 

@@ -16,7 +16,7 @@ pub(super) const SWIN: Names = Names {
         "features.0.0.weight",
         "features.1.0.attn.relative_position_bias_table",
     ],
-    rows: &SWIN_ROWS,
+    rows: &[&SWIN_ROWS],
     leftovers: &SWIN_LEFTOVERS,
 };
 
@@ -69,7 +69,7 @@ const SWIN_ROWS: [Row; 12] = [
 pub(super) const SWIN_V2: Names = Names {
     dialect: Dialect::Torchvision,
     marks: &["features.0.0.weight", "features.1.0.attn.cpb_mlp.0.weight"],
-    rows: &SWIN_V2_ROWS,
+    rows: &[&SWIN_V2_ROWS],
     leftovers: &SWIN_LEFTOVERS,
 };
 
@@ -135,7 +135,7 @@ const SWIN_LEFTOVERS: [Leftover; 4] = [
 pub(super) const CONVNEXT: Names = Names {
     dialect: Dialect::Torchvision,
     marks: &["features.0.0.weight", "features.1.0.block.0.weight"],
-    rows: &CONVNEXT_ROWS,
+    rows: &[&CONVNEXT_ROWS],
     leftovers: &[leftover("classifier.", CLASSIFIER)],
 };
 
@@ -173,7 +173,7 @@ const CONVNEXT_ROWS: [Row; 8] = [
 pub(super) const RESNET: Names = Names {
     dialect: Dialect::Torchvision,
     marks: &["conv1.weight", "bn1.weight", "layer1.0.conv1.weight"],
-    rows: &RESNET_ROWS,
+    rows: &[&RESNET_ROWS],
     leftovers: &[leftover("fc.", CLASSIFIER)],
 };
 
