@@ -82,7 +82,8 @@ pub fn attention(
 fn with_kernel(maps: [Tensor<4>; 3], num_heads: usize, bias: Option<Tensor<3>>) -> Tensor<4> {
     let [query, key, value] = maps.map(RowMap::from_tensor);
     let [batch, channels, height, width] = query.dims();
-    let bias = bias.map(flex::values);
+    // Rows of keys as a map of them: its memory is taken as it lies.
+    let bias = bias.map(|bias| Map::from_tensor(bias.unsqueeze::<4>().permute([0, 3, 1, 2])));
     let mut context = Map::to_fill([batch, height, width, channels]);
     let attention = Attention {
         num_heads,
@@ -90,7 +91,7 @@ fn with_kernel(maps: [Tensor<4>; 3], num_heads: usize, bias: Option<Tensor<3>>) 
         query: query.tokens(),
         key: key.tokens(),
         value: value.tokens(),
-        bias: bias.as_deref(),
+        bias: bias.as_ref().map(Map::values),
     };
     attention.run(context.values_mut());
     context.into_tensor()
