@@ -5,14 +5,14 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use upernet_nn::{
-    Backbone, FeaturePyramid, Precision, PreparedBackbone, assert_out_stages, drop_path_schedule,
+    Backbone, FeaturePyramid, Precision, PreparedBackbone, PyramidNeck, assert_out_stages,
+    drop_path_schedule,
 };
 
 use crate::{
     BeitConfig, PreparedBeit,
     embeddings::{Embeddings, map},
     layer::Layer,
-    neck::Neck,
     relative_position_bias::RelativePositionBias,
 };
 
@@ -47,7 +47,7 @@ pub struct Beit {
     /// Of all layers at once.
     relative_position_bias: Option<RelativePositionBias>,
     layers: Vec<Layer>,
-    neck: Option<Neck>,
+    neck: Option<PyramidNeck>,
     #[module(skip)]
     config: BeitConfig,
 }
@@ -74,7 +74,9 @@ impl BeitConfig {
             // Layers after the last requested one would be computed for nothing, yet they exist: a
             // checkpoint has their weights.
             layers: layers.collect(),
-            neck: self.add_fpn.then(|| Neck::new(self, device)),
+            neck: self
+                .add_fpn
+                .then(|| PyramidNeck::new(self.hidden_size, self.initializer_range, device)),
             config: self.clone(),
         }
     }
@@ -178,8 +180,7 @@ impl Backbone for Beit {
             }
         }
         if let Some(neck) = &self.neck {
-            let four = maps.try_into().expect("checked when the neck was built");
-            maps = neck.forward(four).into();
+            maps = neck.forward(maps);
         }
         FeaturePyramid::new(maps)
     }

@@ -20,7 +20,6 @@ mod backbone;
 mod config;
 mod embeddings;
 mod layer;
-mod neck;
 mod positions;
 mod prepared;
 mod relative_position_bias;

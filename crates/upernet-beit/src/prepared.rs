@@ -1,7 +1,7 @@
 //! The backbone made ready for inference.
 
 use burn::{module::Param, nn::Linear, tensor::Tensor};
-use upernet_nn::{FeaturePyramid, PreparedBackbone};
+use upernet_nn::{FeaturePyramid, PreparedBackbone, PreparedPyramidNeck};
 use upernet_ops::{
     Patches, PreparedLayerNorm, PreparedLinear, PreparedMlp, attention, space_to_depth,
 };
@@ -9,7 +9,6 @@ use upernet_ops::{
 use crate::{
     BeitConfig,
     embeddings::{map, tokens},
-    neck::{depth_to_space, halved},
     relative_position_bias::{between_tokens, sum},
 };
 
@@ -23,7 +22,7 @@ pub struct PreparedBeit {
     pub(crate) bias_table: Option<Tensor<2>>,
     /// Up to the last one that a map is returned of.
     pub(crate) layers: Vec<PreparedLayer>,
-    pub(crate) neck: Option<PreparedNeck>,
+    pub(crate) neck: Option<PreparedPyramidNeck>,
     pub(crate) config: BeitConfig,
 }
 
@@ -52,13 +51,6 @@ pub(crate) struct PreparedAttention {
     pub(crate) num_heads: usize,
 }
 
-/// Each layer makes of a cell the channels of 2 x 2.
-#[derive(Debug)]
-pub(crate) struct PreparedNeck {
-    pub(crate) fpn1: [PreparedLinear; 2],
-    pub(crate) fpn2: PreparedLinear,
-}
-
 impl PreparedBackbone for PreparedBeit {
     fn forward(&self, pixel_values: Tensor<4>) -> FeaturePyramid {
         let grid = self.config.image_grid(&pixel_values);
@@ -73,15 +65,14 @@ impl PreparedBackbone for PreparedBeit {
             }
         }
         if let Some(neck) = &self.neck {
-            let four = maps.try_into().expect("checked when the neck was built");
-            maps = neck.forward(four).into();
+            maps = neck.forward(maps);
         }
         FeaturePyramid::new(maps)
     }
 
     fn bytes(&self) -> usize {
         let layers: usize = self.layers.iter().map(PreparedLayer::bytes).sum();
-        let neck = self.neck.as_ref().map_or(0, PreparedNeck::bytes);
+        let neck = self.neck.as_ref().map_or(0, PreparedPyramidNeck::bytes);
         self.embeddings.bytes() + table_bytes(self.bias_table.as_ref()) + layers + neck
     }
 }
@@ -133,24 +124,6 @@ impl PreparedAttention {
 
     fn bytes(&self) -> usize {
         self.qkv.bytes() + self.projection.bytes() + table_bytes(self.bias_table.as_ref())
-    }
-}
-
-impl PreparedNeck {
-    fn forward(&self, maps: [Tensor<4>; 4]) -> [Tensor<4>; 4] {
-        let [first, second, third, last] = maps;
-        let doubled = |x, layer: &PreparedLinear| depth_to_space(layer.forward(x));
-        [
-            self.fpn1.iter().fold(first, doubled),
-            doubled(second, &self.fpn2),
-            third,
-            halved(last),
-        ]
-    }
-
-    fn bytes(&self) -> usize {
-        let layers = self.fpn1.iter().chain([&self.fpn2]);
-        layers.map(PreparedLinear::bytes).sum()
     }
 }
 

@@ -7,6 +7,7 @@
 //! - [`BatchNorm2d`]: batch normalisation whose running statistics follow PyTorch.
 //! - [`LayerNorm2d`]: layer normalisation over the channels of an `[N, C, H, W]` map.
 //! - [`DropPath`]: stochastic depth, with the linear schedule [`drop_path_schedule`].
+//! - [`PyramidNeck`] and [`resized_positions`]: what backbones made of plain transformers share.
 //! - [`resize_bilinear`] and [`gelu`]: exact forward and backward on every backend, from
 //!   `upernet-ops`.
 //! - [`initializer`]: weights as Hugging Face draws them.
@@ -20,7 +21,9 @@ mod drop_path;
 mod feature_pyramid;
 pub mod initializer;
 mod layer_norm;
+mod positions;
 mod prepared;
+mod pyramid_neck;
 
 pub use backbone::{Backbone, assert_out_stages};
 pub use batch_norm::{BatchNorm2d, BatchNorm2dConfig};
@@ -28,5 +31,7 @@ pub use conv_module::{ConvModule, ConvModuleConfig, FoldedConv};
 pub use drop_path::{DropPath, DropPathConfig, drop_path_schedule};
 pub use feature_pyramid::FeaturePyramid;
 pub use layer_norm::{LayerNorm2d, LayerNorm2dConfig, layer_norm_weights};
+pub use positions::{Interpolation, resized_positions};
 pub use prepared::PreparedBackbone;
+pub use pyramid_neck::{PreparedPyramidNeck, PyramidNeck};
 pub use upernet_ops::{Precision, gelu, resize_bilinear};

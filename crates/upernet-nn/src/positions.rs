@@ -7,8 +7,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 /// How positions are resized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Interpolation {
+pub enum Interpolation {
+    /// Between the sixteen nearest cells.
     Bicubic,
+    /// Over more of them where the grid becomes smaller.
     AntialiasedBicubic,
 }
 
@@ -16,8 +18,20 @@ pub(crate) enum Interpolation {
 /// `[side * side, C]` that were learned.
 ///
 /// Interpolation is linear and separable, so it is two products with small constant matrices, which is
-/// right on every backend and has the right gradient.
-pub(crate) fn resized(
+/// right on every backend and has the right gradient. A grid of the size that was learned stays as it is.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use upernet_nn::{Interpolation, resized_positions};
+///
+/// let learned = Tensor::ones([9, 2], &Device::flex());
+/// let resized = resized_positions(learned, [2, 5], Interpolation::Bicubic);
+/// assert_eq!(resized.dims(), [10, 2]);
+/// ```
+#[must_use]
+pub fn resized_positions(
     learned: Tensor<2>,
     [height, width]: [usize; 2],
     interpolation: Interpolation,
@@ -123,7 +137,7 @@ mod tests {
         #[case] expected: [f32; 10],
     ) {
         let learned: Vec<f32> = (0_u8..9).map(|i| f32::from(i).powi(2)).collect();
-        let actual = resized(line(&learned), [2, 5], interpolation);
+        let actual = resized_positions(line(&learned), [2, 5], interpolation);
         assert_eq!(actual.dims(), [10, 1]);
         let expected = line(&expected).into_data();
         let tolerance = Tolerance::<f32>::absolute(1e-4);
@@ -140,6 +154,21 @@ mod tests {
         for (index, value) in values.into_iter().enumerate() {
             let expected = if index % 6 == 0 { 1.0 } else { 0.0 };
             assert!((value - expected).abs() < 1e-6, "{index}: {value}");
+        }
+    }
+
+    /// Of a constant nothing but the constant can come.
+    #[rstest]
+    fn weights_sum_to_one(
+        #[values(Interpolation::Bicubic, Interpolation::AntialiasedBicubic)]
+        interpolation: Interpolation,
+    ) {
+        let device = Device::flex();
+        for (from, to) in [(1, 5), (4, 3), (5, 14), (14, 32)] {
+            let sums = matrix(from, to, interpolation, &device).sum_dim(1);
+            let ones = Tensor::<2>::ones([to, 1], &device).into_data();
+            let tolerance = Tolerance::<f32>::absolute(1e-6);
+            sums.into_data().assert_approx_eq(&ones, tolerance);
         }
     }
 

@@ -9,15 +9,29 @@ use burn::{
     nn::Initializer,
     tensor::{Device, Tensor, module::max_pool2d, ops::MaxPoolOptions},
 };
-use upernet_nn::{BatchNorm2d, BatchNorm2dConfig, Precision, gelu};
-use upernet_ops::{Activation, PreparedLinear, linear};
+use upernet_ops::{Activation, PreparedLinear, gelu, linear};
+
+use crate::{BatchNorm2d, BatchNorm2dConfig, Precision};
 
 /// Maps that the neck takes and returns.
-pub(crate) const LEVELS: usize = 4;
+const LEVELS: usize = 4;
 
-/// Makes the first map four times as large, the second twice, and the last half as large.
+/// Makes the first of four maps four times as large, the second twice, and the last half as large.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use upernet_nn::PyramidNeck;
+///
+/// let device = Device::flex();
+/// let neck = PyramidNeck::new(2, 0.02, &device);
+/// let maps = neck.forward(vec![Tensor::zeros([1, 2, 4, 6], &device); PyramidNeck::LEVELS]);
+/// let heights: Vec<usize> = maps.iter().map(|map| map.dims()[2]).collect();
+/// assert_eq!(heights, [16, 8, 4, 2]);
+/// ```
 #[derive(Module, Debug)]
-pub(crate) struct Neck {
+pub struct PyramidNeck {
     fpn1: TwiceTwofold,
     fpn2: Deconvolution,
 }
@@ -40,8 +54,14 @@ struct Deconvolution {
     bias: Param<Tensor<1>>,
 }
 
-impl Neck {
-    pub(crate) fn new(channels: usize, initializer_range: f64, device: &Device) -> Self {
+impl PyramidNeck {
+    /// Maps that it takes and returns.
+    pub const LEVELS: usize = LEVELS;
+
+    /// Draws a neck for maps of `channels`, with weights of a normal distribution of standard deviation
+    /// `initializer_range`.
+    #[must_use]
+    pub fn new(channels: usize, initializer_range: f64, device: &Device) -> Self {
         let deconvolution = || Deconvolution::new(channels, initializer_range, device);
         Self {
             fpn1: TwiceTwofold {
@@ -53,8 +73,14 @@ impl Neck {
         }
     }
 
-    /// Four maps `[N, C, H, W]` to those of four, two, one and half times the sides.
-    pub(crate) fn forward(&self, maps: Vec<Tensor<4>>) -> Vec<Tensor<4>> {
+    /// Four maps `[N, C, H, W]` to those of four, two, one and half times the sides; an odd row or column of
+    /// the last one is left out.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there are not four maps.
+    #[must_use]
+    pub fn forward(&self, maps: Vec<Tensor<4>>) -> Vec<Tensor<4>> {
         let [first, second, third, fourth] = four(maps);
         let first = self.fpn1.conv_transpose1.forward(first);
         let first = gelu(self.fpn1.batch_norm.forward(first));
@@ -66,15 +92,16 @@ impl Neck {
         ]
     }
 
-    /// The neck made ready for inference.
-    pub(crate) fn prepare(self, precision: Precision) -> PreparedNeck {
+    /// Makes the neck ready for inference: batch normalisation becomes part of the layer before it.
+    #[must_use]
+    pub fn prepare(self, precision: Precision) -> PreparedPyramidNeck {
         let TwiceTwofold {
             conv_transpose1,
             batch_norm,
             conv_transpose2,
         } = self.fpn1;
         let folded = conv_transpose1.folded(&batch_norm);
-        PreparedNeck {
+        PreparedPyramidNeck {
             first: folded.prepare(Activation::Gelu, precision),
             first_again: conv_transpose2.prepare(Activation::None, precision),
             second: self.fpn2.prepare(Activation::None, precision),
@@ -155,17 +182,23 @@ fn four(maps: Vec<Tensor<4>>) -> [Tensor<4>; LEVELS] {
         .unwrap_or_else(|_| panic!("a feature pyramid is made of {LEVELS} maps, got {count}"))
 }
 
-/// [`Neck`] made ready for inference.
+/// A [`PyramidNeck`] made ready for inference.
 #[derive(Debug)]
-pub(crate) struct PreparedNeck {
+pub struct PreparedPyramidNeck {
     /// With batch normalisation and GELU.
     first: PreparedLinear,
     first_again: PreparedLinear,
     second: PreparedLinear,
 }
 
-impl PreparedNeck {
-    pub(crate) fn forward(&self, maps: Vec<Tensor<4>>) -> Vec<Tensor<4>> {
+impl PreparedPyramidNeck {
+    /// As [`PyramidNeck::forward`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if there are not four maps.
+    #[must_use]
+    pub fn forward(&self, maps: Vec<Tensor<4>>) -> Vec<Tensor<4>> {
         let [first, second, third, fourth] = four(maps);
         let first = depth_to_space(self.first.forward(first));
         vec![
@@ -176,7 +209,9 @@ impl PreparedNeck {
         ]
     }
 
-    pub(crate) fn bytes(&self) -> usize {
+    /// Bytes of the weights as they are kept.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
         let layers = [&self.first, &self.first_again, &self.second];
         layers.into_iter().map(PreparedLinear::bytes).sum()
     }
@@ -192,7 +227,7 @@ mod tests {
     use super::*;
 
     /// Random values for all parameters and statistics.
-    fn random(device: &Device) -> Neck {
+    fn random(device: &Device) -> PyramidNeck {
         struct Randomise;
         impl ModuleMapper for Randomise {
             fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -204,7 +239,7 @@ mod tests {
                 param.map(|value| value.random_like(values))
             }
         }
-        Neck::new(5, 0.3, device).map(&mut Randomise)
+        PyramidNeck::new(5, 0.3, device).map(&mut Randomise)
     }
 
     fn maps(size: [usize; 2], device: &Device) -> Vec<Tensor<4>> {

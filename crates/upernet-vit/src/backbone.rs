@@ -5,18 +5,14 @@ use burn::{
     nn::{LayerNorm, LayerNormConfig},
     tensor::{Device, Tensor},
 };
-use upernet_nn::{Backbone, FeaturePyramid, Precision, PreparedBackbone, assert_out_stages};
+use upernet_nn::{
+    Backbone, FeaturePyramid, Precision, PreparedBackbone, PyramidNeck, assert_out_stages,
+};
 use upernet_ops::{PreparedLayerNorm, layer_norm};
 
 use crate::{
-    Positions, PreparedVit, VitConfig,
-    attention::norm_weights,
-    block::Block,
-    embeddings::Embeddings,
-    neck::{LEVELS, Neck},
-    prepared::PreparedLayer,
-    rotary::Rotary,
-    tokens,
+    Positions, PreparedVit, VitConfig, attention::norm_weights, block::Block,
+    embeddings::Embeddings, prepared::PreparedLayer, rotary::Rotary, tokens,
 };
 
 /// A plain vision transformer with one feature map per requested layer.
@@ -52,7 +48,7 @@ pub struct Vit {
     layers: Vec<Block>,
     /// Of the maps, if they have one: published files carry it in any case.
     norm: LayerNorm,
-    neck: Option<Neck>,
+    neck: Option<PyramidNeck>,
     #[module(skip)]
     config: VitConfig,
 }
@@ -87,7 +83,7 @@ impl VitConfig {
                 .init(device),
             neck: self
                 .feature_pyramid
-                .then(|| Neck::new(self.hidden_size, self.initializer_range, device)),
+                .then(|| PyramidNeck::new(self.hidden_size, self.initializer_range, device)),
             config: self.clone(),
         }
     }
@@ -101,8 +97,9 @@ impl VitConfig {
         );
         assert_out_stages(&self.out_layers, self.num_layers);
         assert!(
-            !self.feature_pyramid || self.out_layers.len() == LEVELS,
-            "a feature pyramid is made of {LEVELS} maps, got {}",
+            !self.feature_pyramid || self.out_layers.len() == PyramidNeck::LEVELS,
+            "a feature pyramid is made of {} maps, got {}",
+            PyramidNeck::LEVELS,
             self.out_layers.len()
         );
     }

@@ -10,14 +10,10 @@ use burn::{
     },
     tensor::{Device, Tensor},
 };
-use upernet_nn::{Precision, initializer};
+use upernet_nn::{Interpolation, Precision, initializer, resized_positions};
 use upernet_ops::{Activation, Border, CellOrder, Patches, PreparedLinear, space_to_depth};
 
-use crate::{
-    MaskTokenShape, Positions, VitConfig,
-    positions::{Interpolation, resized},
-    tokens,
-};
+use crate::{MaskTokenShape, Positions, VitConfig, tokens};
 
 /// Cuts the image into patches, embeds each, and puts the tokens that belong to none before them.
 #[derive(Module, Debug)]
@@ -103,7 +99,7 @@ impl Embeddings {
             let learned = positions
                 .narrow(1, 1, count - 1)
                 .reshape([count - 1, channels]);
-            resized(learned, grid, interpolation).unsqueeze::<3>()
+            resized_positions(learned, grid, interpolation).unsqueeze::<3>()
         });
         let prefix = match &self.register_tokens {
             Some(registers) => Tensor::cat(vec![class, registers.val()], 1),

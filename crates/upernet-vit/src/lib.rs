@@ -10,9 +10,9 @@
 //! `Dinov2WithRegistersBackbone`, `DINOv3ViTBackbone` of `transformers` 5.23.
 //!
 //! - [`VitConfig`] -> [`Vit`], a [`Backbone`](upernet_nn::Backbone).
-//! - Read from the image on: `embeddings` (with `positions`), `block`, and inside a block `attention`
+//! - Read from the image on: `embeddings`, `block`, and inside a block `attention`
 //!   (with `rotary`) -> `mlp`.
-//! - `neck` makes maps of four sizes, where they are asked for.
+//! - [`PyramidNeck`](upernet_nn::PyramidNeck) makes maps of four sizes, where they are asked for.
 //! - [`PreparedVit`] is the backbone made ready for inference.
 //!
 //! Tokens are maps of one row, `[N, C, 1, L]`, whose memory has the channels last, so that operations on
@@ -26,8 +26,6 @@ mod block;
 mod config;
 mod embeddings;
 mod mlp;
-mod neck;
-mod positions;
 mod prepared;
 mod rotary;
 mod tokens;

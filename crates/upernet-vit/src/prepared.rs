@@ -1,13 +1,10 @@
 //! The backbone made ready for inference.
 
 use burn::tensor::Tensor;
-use upernet_nn::{FeaturePyramid, PreparedBackbone};
+use upernet_nn::{FeaturePyramid, PreparedBackbone, PreparedPyramidNeck};
 use upernet_ops::PreparedLayerNorm;
 
-use crate::{
-    block::PreparedBlock, embeddings::PreparedEmbeddings, neck::PreparedNeck, rotary::Rotary,
-    tokens,
-};
+use crate::{block::PreparedBlock, embeddings::PreparedEmbeddings, rotary::Rotary, tokens};
 
 /// A [`Vit`](crate::Vit) made ready for inference.
 ///
@@ -20,7 +17,7 @@ pub struct PreparedVit {
     pub(crate) layers: Vec<PreparedLayer>,
     /// Absent if no returned map has one.
     pub(crate) norm: Option<PreparedLayerNorm>,
-    pub(crate) neck: Option<PreparedNeck>,
+    pub(crate) neck: Option<PreparedPyramidNeck>,
     pub(crate) patch_size: usize,
 }
 
@@ -63,7 +60,7 @@ impl PreparedBackbone for PreparedVit {
     fn bytes(&self) -> usize {
         let layers = self.layers.iter().map(|layer| layer.block.bytes());
         let norm = self.norm.as_ref().map_or(0, PreparedLayerNorm::bytes);
-        let neck = self.neck.as_ref().map_or(0, PreparedNeck::bytes);
+        let neck = self.neck.as_ref().map_or(0, PreparedPyramidNeck::bytes);
         self.embeddings.bytes() + layers.sum::<usize>() + norm + neck
     }
 }

@@ -8,7 +8,7 @@ use super::{Family, from_zero, product, renamed};
 use crate::{BuildOptions, ZooBackbone};
 
 /// Paths of modules to hub keys, applied in order.
-const PATH_TO_KEY: [(&str, &str); 13] = [
+const PATH_TO_KEY: [(&str, &str); 14] = [
     (
         "backbone.embeddings.projection.",
         "backbone.embeddings.patch_embeddings.projection.",
@@ -30,7 +30,8 @@ const PATH_TO_KEY: [(&str, &str); 13] = [
     (".fc2.", ".output.dense."),
     // Upstream's `nn.Sequential` of two transposed convolutions (0, 3), a norm (1) and an activation.
     ("backbone.neck.fpn1.batch_norm.", "backbone.fpn1.1."),
-    ("backbone.neck.fpn1.", "backbone.fpn1."),
+    ("backbone.neck.fpn1.conv_transpose1.", "backbone.fpn1.0."),
+    ("backbone.neck.fpn1.conv_transpose2.", "backbone.fpn1.3."),
     ("backbone.neck.fpn2.", "backbone.fpn2.0."),
 ];
 
@@ -178,12 +179,18 @@ mod tests {
                 "backbone.layers.0.lambda_1",
                 "backbone.encoder.layer.0.lambda_1",
             ),
-            ("backbone.neck.fpn1.first.bias", "backbone.fpn1.0.bias"),
+            (
+                "backbone.neck.fpn1.conv_transpose1.bias",
+                "backbone.fpn1.0.bias",
+            ),
             (
                 "backbone.neck.fpn1.batch_norm.running_mean",
                 "backbone.fpn1.1.running_mean",
             ),
-            ("backbone.neck.fpn1.second.weight", "backbone.fpn1.3.weight"),
+            (
+                "backbone.neck.fpn1.conv_transpose2.weight",
+                "backbone.fpn1.3.weight",
+            ),
             ("backbone.neck.fpn2.weight", "backbone.fpn2.0.weight"),
         ] {
             assert_eq!(family.hub_key(path), key);
