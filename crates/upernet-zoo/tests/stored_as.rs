@@ -176,7 +176,7 @@ fn what_cannot_be_written_leaves_nothing() {
     let error = convert(folder.path(), &to, &options, &Device::flex()).expect_err("8 bits");
     assert_eq!(
         error.to_string(),
-        "cannot be written so: weights of 8 bits are kept in safetensors alone"
+        "cannot be written so: weights of 8 bits are kept in safetensors alone; choose that format, or 16 or 32 bits"
     );
     assert!(!to.exists());
 }
@@ -208,7 +208,7 @@ fn a_pack_of_another_network_is_refused_by_name() {
         let error = ModelFolder::open(&to).expect_err("cut short");
         let text = error.to_string();
         assert!(
-            text.contains("model.bpk: is no burnpack that can be read: "),
+            text.contains("model.bpk: is cut short, or no burnpack: "),
             "{text}"
         );
         assert!(!text.contains('\n'), "{text}");

@@ -7,7 +7,7 @@ use crate::error::{ErrorKind, Quoted};
 #[non_exhaustive]
 pub enum BurnpackError {
     /// The file contradicts itself, or is cut short.
-    #[error("is no burnpack that can be read: {}", Quoted(.message))]
+    #[error("is cut short, or no burnpack: {}; fetch or convert it again", Quoted(.message))]
     Malformed {
         /// What burn's reader said.
         message: String,

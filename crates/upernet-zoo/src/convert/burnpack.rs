@@ -15,10 +15,10 @@ use crate::{Error, parameters::HubParameter};
 pub(super) fn check(made: Converted, options: &ConvertOptions) -> Result<(), Error> {
     let reason = match (options.format, made, options.stored) {
         (WeightFormat::Burnpack, Converted::Backbone, _) => {
-            "a burnpack holds a whole network, and these weights are a backbone alone"
+            "a burnpack holds a whole network, and these weights are a backbone alone; choose safetensors"
         }
         (WeightFormat::Burnpack, _, StoredAs::Int8) => {
-            "weights of 8 bits are kept in safetensors alone"
+            "weights of 8 bits are kept in safetensors alone; choose that format, or 16 or 32 bits"
         }
         _ => return Ok(()),
     };
