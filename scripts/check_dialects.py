@@ -4,8 +4,9 @@
     .venv/bin/python scripts/check_dialects.py [COMMAND]     # default: target/release/upernet
 
 For timm's and torchvision's models of the sizes that are published, with random weights: the model is
-saved, converted, loaded by transformers (`SwinBackbone`, `ConvNextBackbone`, `ResNetBackbone`) and its maps are compared
-with those of the library, normed over their channels as a fresh backbone of Hugging Face norms them.
+saved, converted, loaded by transformers (`SwinBackbone`, `Dinov2Backbone` and so on) and its maps are
+compared with those of the library, normed over their channels where a fresh backbone of Hugging Face
+norms them.
 Once at a size where every map is whole windows, which must agree, and once at an odd size, where it is
 said how far they part and why. mmsegmentation's merging of patches, `torch.nn.Unfold`, is compared
 with Hugging Face's on the reordered weights. Whole networks under mmsegmentation's names are converted
@@ -41,7 +42,19 @@ CLASSES = {
     "swin": transformers.SwinBackbone,
     "convnext": transformers.ConvNextBackbone,
     "resnet": transformers.ResNetBackbone,
+    "convnextv2": transformers.ConvNextV2Backbone,
+    "swinv2": transformers.Swinv2Backbone,
+    "pvt_v2": transformers.PvtV2Backbone,
+    "beit": transformers.BeitBackbone,
+    "dinov2": transformers.Dinov2Backbone,
+    "dinov2_with_registers": transformers.Dinov2WithRegistersBackbone,
+    "dinov3_vit": transformers.DINOv3ViTBackbone,
+    "vit": transformers.ViTModel,
 }
+# Kinds whose maps have no norm of their own in Hugging Face's backbones, or the library's.
+AS_THEY_ARE = ("resnet", "swinv2", "pvt_v2", "beit", "dinov2", "dinov2_with_registers", "dinov3_vit", "vit")
+# Layers of a plain transformer of twelve whose maps are taken where no recipe says others.
+QUARTERS = (2, 5, 8, 11)
 
 
 def main() -> int:
@@ -105,19 +118,19 @@ def backbones(command, folder):
         filled(model)
         source, made = folder / f"{name}.safetensors", folder / name
         save_file({key: value.contiguous() for key, value in model.state_dict().items()}, source)
-        report = convert(command, source, made)
-        assert report["dialect"] == library, report["dialect"]
+        report = convert(command, source, made, config_of(kind, folder))
+        assert report["dialect"] == ("microsoft" if kind == "beit" else library), report["dialect"]
         backbone = CLASSES[kind].from_pretrained(made).eval()
         line = [f"{library} {name}: {len(report['keys']['applied'])} tensors"]
         for size in sizes:
-            if library == "timm" and kind == "swin" and size != sizes[0]:
+            if library == "timm" and kind in ("swin", "swinv2") and size != sizes[0]:
                 weights = model.state_dict()
                 model = make(size)
                 model.load_state_dict(weights)
                 model.eval()
             images = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(3))
             with torch.no_grad():
-                found = backbone(images).feature_maps
+                found = maps_of(backbone, images)
                 expected = [normed(map, kind) for map in maps(model, images)]
             # Of the largest value, which matters for the maps of a ResNet: they have no norm.
             differences = [
@@ -152,6 +165,63 @@ def models():
                lambda _size, name=name: getattr(torchvision.models, name)(), layers, ((224, 224), odd))
     yield ("convnext_tiny_tv", "torchvision", "convnext",
            lambda _size: torchvision.models.convnext_tiny(), features, ((224, 224), odd))
+    yield ("convnextv2_tiny", "timm", "convnextv2",
+           lambda _size: timm.create_model("convnextv2_tiny"),
+           lambda model, images: model.forward_intermediates(images)[1], ((224, 224), odd))
+    yield ("swinv2_tiny_window8_256", "timm", "swinv2",
+           lambda size: timm.create_model("swinv2_tiny_window8_256", img_size=size),
+           lambda model, images: model.forward_intermediates(images)[1], ((512, 512), odd))
+    yield ("swin_v2_t", "torchvision", "swinv2",
+           lambda _size: torchvision.models.swin_v2_t(), features, ((512, 512), odd))
+    yield ("pvt_v2_b2", "timm", "pvt_v2",
+           lambda _size: with_epsilon(timm.create_model("pvt_v2_b2"), 1e-6),
+           lambda model, images: model.forward_intermediates(images)[1], ((224, 224), odd))
+    # Of patches of 14 and of 16 pixels, native and not.
+    for name, kind, native, odd in (
+        ("beit_base_patch16_224", "beit", 224, None),
+        ("vit_small_patch16_224", "vit", 224, None),
+        ("vit_small_patch14_dinov2", "dinov2", 518, (252, 336)),
+        ("vit_small_patch14_reg4_dinov2", "dinov2_with_registers", 518, (252, 336)),
+        ("vit_small_patch16_dinov3", "dinov3_vit", 256, (256, 336)),
+        ("vit_small_plus_patch16_dinov3_qkvb", "dinov3_vit", 256, (256, 336)),
+    ):
+        more = {} if odd is None else dict(dynamic_img_size=True)
+        layers_of = (3, 5, 7, 11) if kind == "beit" else QUARTERS
+        yield (name, "timm", kind,
+               lambda _size, name=name, more=more: timm.create_model(name, **more),
+               lambda model, images, layers_of=layers_of, norm=kind != "beit":
+                   model.forward_intermediates(images, indices=list(layers_of), norm=norm)[1],
+               tuple(size for size in ((native, native), odd) if size))
+
+
+def config_of(kind, folder):
+    """The configuration of a kind that no tensor tells, as a file."""
+    if kind != "swinv2":
+        return None
+    config = transformers.Swinv2Config(
+        image_size=512, embed_dim=96, depths=[2, 2, 6, 2], num_heads=[3, 6, 12, 24], window_size=8,
+        layer_norm_eps=1e-5, out_features=["stage1", "stage2", "stage3", "stage4"])
+    config.architectures = ["Swinv2Backbone"]
+    path = folder / "swinv2-config.json"
+    path.write_text(json.dumps(config.to_dict()))
+    return path
+
+
+def maps_of(backbone, images):
+    """Maps of the four stages; a ViT, of which Hugging Face has no backbone, is read by its layers."""
+    if not isinstance(backbone, transformers.ViTModel):
+        return backbone(images).feature_maps
+    states = backbone(images, output_hidden_states=True).hidden_states
+    rows = images.shape[-2] // backbone.config.patch_size
+    normed = (backbone.layernorm(states[layer + 1])[:, 1:] for layer in QUARTERS)
+    return [tokens.transpose(1, 2).unflatten(2, (rows, -1)) for tokens in normed]
+
+
+def with_epsilon(model, eps):
+    for module in model.modules():
+        if isinstance(module, torch.nn.LayerNorm):
+            module.eps = eps
+    return model
 
 
 def features(model, images):
@@ -176,8 +246,8 @@ def layers(model, images):
 
 
 def normed(map, kind):
-    """The map as a fresh backbone of Hugging Face gives it; a ResNet's has no norm."""
-    if kind == "resnet":
+    """The map as a fresh backbone of Hugging Face gives it."""
+    if kind in AS_THEY_ARE:
         return map
     eps = 1e-5 if kind == "swin" else 1e-6
     map = map.permute(0, 2, 3, 1)
@@ -188,12 +258,15 @@ def filled(model):
     model.eval()
     with torch.no_grad():
         for key, tensor in model.state_dict().items():
-            if tensor.is_floating_point():
+            # torchvision keeps a table that follows from the windows.
+            if tensor.is_floating_point() and not key.endswith("relative_coords_table"):
                 tensor.copy_(fill("check", key, tensor))
 
 
-def convert(command, source, made):
+def convert(command, source, made, config=None):
     call = [command, "convert", str(source), str(made), "--json"]
+    if config is not None:
+        call += ["--config", str(config)]
     return json.loads(subprocess.run(call, check=True, capture_output=True).stdout)
 
 

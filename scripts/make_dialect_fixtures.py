@@ -5,9 +5,11 @@
 
 OUT gets, for tiny networks whose every tensor is a function of its name:
 
-- mmseg-swin.pth, mmseg-convnext.safetensors, mmseg-beit.safetensors: whole UPerNets under mmsegmentation's names, the first
-  as it saves them, with the names of their classes; NAME.expected.safetensors has `logits`, which
-  transformers computes with the same weights under its own names, for an odd size;
+- mmseg-swin.pth, mmseg-convnext.safetensors, mmseg-beit.safetensors, mmseg-mae.safetensors: whole
+  UPerNets under mmsegmentation's names, the first as it saves them, with the names of their classes;
+  NAME.expected.safetensors has `logits`, which transformers computes with the same weights under its
+  own names, for an odd size. mmsegmentation's MAE is a BEiT whose keys have a bias, so transformers'
+  BEiT is given one;
 - timm-swin.safetensors, timm-convnext.safetensors, torchvision-swin.safetensors,
   torchvision-convnext.pth: image classifiers (timm's ConvNeXt: its form that gives feature maps
   alone); NAME.expected.safetensors has `stage1` to `stage4`, the maps that the library itself
@@ -16,7 +18,9 @@ OUT gets, for tiny networks whose every tensor is a function of its name:
 - timm-pvt_v2.safetensors and timm-pvt_v2-linear.safetensors, a classifier and the form that gives
   feature maps alone, with their maps as they are: a PVTv2 norms them itself. All its norms have the
   epsilon that Hugging Face's have, where timm has a larger one in some;
-- timm-beit.safetensors: the same of a BEiT, whose maps have no norms, before any neck.
+- timm-beit.safetensors: the same of a BEiT, whose maps have no norms, before any neck;
+- timm-vit, timm-dinov2, timm-dinov2-reg, timm-dinov2-gated, timm-dinov3 and
+  timm-dinov3-gated.safetensors: the same of plain transformers, every map behind the final norm.
 
 Weights are rounded to f16 before anything is computed, and stored so, which halves the files.
 The pixels of every input follow from a formula (`pixels`), which the tests repeat.
@@ -84,11 +88,21 @@ def networks(out: Path) -> None:
             layer_norm_eps=1e-6,
             use_relative_position_bias=True,
         ),
+        "mmseg-mae": beit(
+            8,
+            image_size=32,
+            intermediate_size=12,
+            layer_norm_eps=1e-6,
+            use_absolute_position_embeddings=True,
+            use_relative_position_bias=True,
+        ),
     }.items():
         built = build(name, case(backbone, SIZE, **head))
-        rounded(built.model)
         # f16 of the values before rounding is f16 of those after it.
         state = mmseg_state(built.canonical, built.config)
+        if name == "mmseg-mae":
+            state = mae_state(state, built.model)
+        rounded(built.model)
         state = {key: halved(tensor).contiguous() for key, tensor in state.items()}
         if name == "mmseg-swin":
             meta = {"mmseg_version": "0.30.0", "CLASSES": CLASSES}
@@ -98,6 +112,19 @@ def networks(out: Path) -> None:
         with torch.no_grad():
             logits = built.model.eval()(pixels(*SIZE)).logits
         save_file({"logits": logits.contiguous()}, out / f"{name}.expected.safetensors")
+
+
+def mae_state(beit_state: dict, model) -> dict:
+    """The names of mmsegmentation's MAE; the keys of `model` get the biases that they have there."""
+    state = {key: tensor for key, tensor in beit_state.items() if not key.endswith(("q_bias", "v_bias"))}
+    state["backbone.pos_embed"] = state.pop("backbone.embeddings.position_embeddings")
+    for index, layer in enumerate(model.backbone.beit.layers):
+        attention = f"backbone.layers.{index}.attn"
+        query, value = (beit_state[f"{attention}.{part}_bias"] for part in ("q", "v"))
+        key = fill("dialects", f"{attention}.k_bias", torch.empty_like(query))
+        layer.attention.k_proj.bias = torch.nn.Parameter(key.clone())
+        state[f"{attention}.qkv.bias"] = torch.cat([query, key, value])
+    return state
 
 
 def backbones(out: Path) -> None:
@@ -116,6 +143,22 @@ def backbones(out: Path) -> None:
     filled(model)
     save_file(half_state(model), out / "timm-beit.safetensors")
     save_maps(out / "timm-beit", model.forward_intermediates(pixels(*WINDOWS), norm=False)[1])
+
+    plain_of = dict(patch_size=8, embed_dim=8, depth=4, num_heads=2, num_classes=3)
+    dinov3_of = plain_of | dict(embed_dim=16)
+    for name, base, options in (
+        ("vit", "vit_base_patch16_224", plain_of | dict(mlp_ratio=1.5)),
+        ("dinov2", "vit_small_patch14_dinov2", plain_of | dict(mlp_ratio=1.5)),
+        ("dinov2-reg", "vit_small_patch14_reg4_dinov2", plain_of | dict(mlp_ratio=1.5)),
+        ("dinov2-gated", "vit_giant_patch14_dinov2", plain_of | dict(mlp_ratio=4)),
+        ("dinov3", "vit_small_patch16_dinov3", dinov3_of | dict(mlp_ratio=1.5)),
+        ("dinov3-gated", "vit_small_plus_patch16_dinov3_qkvb", dinov3_of | dict(mlp_ratio=1.5)),
+    ):
+        model = timm.create_model(base, **options, img_size=WINDOWS)
+        filled(model)
+        save_file(half_state(model), out / f"timm-{name}.safetensors")
+        maps = model.forward_intermediates(pixels(*WINDOWS), norm=True)[1]
+        save_maps(out / f"timm-{name}", maps)
 
     model = timm.create_model("convnext_tiny", **convnext_of, features_only=True)
     filled(model)

@@ -22,7 +22,7 @@ pub use report::{Absent, ConfigOrigin, Conversion, Converted};
 use crate::{
     BuildOptions, Error, build_with,
     dialects::has_heads,
-    keys::{is_backbone, is_count, is_output_norm},
+    keys::{is_backbone, is_count, is_mask_token, is_neck, is_output_norm},
     match_up::MatchUp,
     names::HubNames,
     parameters::{HubParameter, hub_parameters},
@@ -120,7 +120,10 @@ pub fn convert(
     let model = build_with(&settings.network, &BuildOptions::default(), device)?;
     let mut parameters = hub_parameters(&model, &settings.network);
     if made == Converted::Backbone {
-        parameters.retain(|parameter| is_backbone(parameter.key()));
+        // A ViT is always built with our neck, which no pretraining has.
+        let has_neck = names.names.keys().any(|key| is_neck(key));
+        let is_wanted = |key: &str| is_backbone(key) && (has_neck || !is_neck(key));
+        parameters.retain(|parameter| is_wanted(parameter.key()));
     }
     let names = if checkpoint.is_burnpack() {
         HubNames::of_modules(&checkpoint, &parameters)
@@ -159,7 +162,8 @@ pub fn convert(
 }
 
 /// Tells the parameters that the file has to have from those that start at a known value: the norms of
-/// maps of a backbone that was trained without them, and counts of batches, which old files lack.
+/// maps of a backbone that was trained without them, tokens of hidden patches, which timm does not keep,
+/// and counts of batches, which old files lack.
 fn sorted(
     parameters: Vec<HubParameter>,
     names: &HubNames,
@@ -167,7 +171,8 @@ fn sorted(
 ) -> (Vec<HubParameter>, Vec<HubParameter>) {
     parameters.into_iter().partition(|parameter| {
         let key = parameter.key();
-        let may_lack = is_count(key) || (made == Converted::Backbone && is_output_norm(key));
+        let of_alone = made == Converted::Backbone && is_output_norm(key);
+        let may_lack = is_count(key) || is_mask_token(key) || of_alone;
         !may_lack || names.names.contains_key(key)
     })
 }

@@ -14,6 +14,7 @@ mod meta;
 mod microsoft;
 mod mmsegmentation;
 mod pattern;
+mod plain;
 mod pvt;
 mod refused;
 mod swin;
@@ -31,10 +32,16 @@ use pattern::{captured, filled};
 use crate::report::Dialect;
 
 /// The backbones whose names are known; where one has all keys of another and more, it comes first.
-const ALL: [&Names; 16] = [
+const ALL: [&Names; 23] = [
     &mmsegmentation::SWIN,
     &mmsegmentation::CONVNEXT,
     &mmsegmentation::BEIT,
+    &mmsegmentation::MAE,
+    &meta::DINOV3,
+    &meta::DINOV2,
+    &timm::DINOV3,
+    &timm::DINOV2_WITH_REGISTERS,
+    &timm::DINOV2,
     &microsoft::SWIN_V2,
     &microsoft::SWIN,
     &microsoft::BEIT,
@@ -48,6 +55,7 @@ const ALL: [&Names; 16] = [
     &meta::CONVNEXT,
     &timm::PVT_V2,
     &pvt::PVT_V2,
+    &timm::VIT,
 ];
 
 /// How one library names the tensors of one kind of backbone.

@@ -8,6 +8,7 @@ mod backbone;
 mod beit;
 mod head;
 mod shapes;
+mod vit;
 
 use upernet_hf::config::{HfBackboneConfig, HfConfig};
 

@@ -11,7 +11,7 @@ mod plain;
 
 pub(crate) use backbone::{backbone_dialect, backbone_key, is_backbone, is_count, is_output_norm};
 pub use beit::is_neck;
-pub(crate) use plain::{is_plain, plain_dialect, plain_key};
+pub(crate) use plain::{is_mask_token, is_plain, plain_dialect, plain_key};
 
 use crate::report::Dialect;
 

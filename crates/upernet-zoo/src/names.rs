@@ -126,6 +126,7 @@ impl HubNames {
                 None => names.put(key, found.place(key).unwrap_or(Place::Unknown)),
             }
         }
+        names.tell_gates(checkpoint);
         Ok(names)
     }
 
@@ -177,6 +178,7 @@ impl HubNames {
             };
             names.put(key, place.unwrap_or(Place::Dropped(NOT_THE_BACKBONES)));
         }
+        names.tell_gates(checkpoint);
         Ok(names)
     }
 
@@ -186,6 +188,41 @@ impl HubNames {
             .extract_if(.., |key, _| is_out(key))
             .map(|(key, _)| key)
             .collect()
+    }
+
+    /// timm calls the layers of DINOv2's gated perceptrons what it calls those of plain ones; they are told
+    /// by the first, which has two rows for each column of the second.
+    fn tell_gates(&mut self, checkpoint: &Checkpoint) {
+        const RENAMED: [(&str, &str); 2] = [
+            (".mlp.fc1.", ".mlp.weights_in."),
+            (".mlp.fc2.", ".mlp.weights_out."),
+        ];
+        let shape = |layer: &str| {
+            let key = format!("backbone.encoder.layer.0.mlp.{layer}.weight");
+            self.names.get(&key)?.shape(checkpoint)
+        };
+        let (first, second) = (
+            shape("fc1").unwrap_or_default(),
+            shape("fc2").unwrap_or_default(),
+        );
+        let is_gated = match (first.as_slice(), second.as_slice()) {
+            ([rows, ..], [_, columns]) => columns.checked_mul(2) == Some(*rows),
+            _ => false,
+        };
+        if !is_gated {
+            return;
+        }
+        let plain = self.names.extract_if(.., |key, _| {
+            key.starts_with("backbone.encoder.layer.")
+                && RENAMED.iter().any(|row| key.contains(row.0))
+        });
+        let plain: Vec<_> = plain.collect();
+        for (key, source) in plain {
+            let gated = RENAMED
+                .iter()
+                .fold(key, |key, row| key.replace(row.0, row.1));
+            self.insert_source(gated, source);
+        }
     }
 
     fn new(dialect: Dialect) -> Self {

@@ -21,7 +21,7 @@ pub enum Dialect {
     Torchvision,
     /// As Microsoft published Swin.
     Microsoft,
-    /// As Meta published `ConvNeXt`.
+    /// As Meta published `ConvNeXt`, DINOv2 and DINOv3.
     Meta,
     /// As burn writes a module: by the paths of its parameters.
     Burn,

@@ -6,7 +6,7 @@ use upernet_hf::config::HfConfig;
 
 use crate::{
     KeyReport,
-    keys::{is_count, is_output_norm},
+    keys::{is_count, is_mask_token, is_output_norm},
     parameters::HubParameter,
 };
 
@@ -68,6 +68,8 @@ impl Absent {
         } else if is_output_norm(key) {
             "norm of a map, which an image classifier has not; weight 1 and bias 0, as Hugging Face \
              begins"
+        } else if is_mask_token(key) {
+            "token of hidden patches, which pretraining alone reads; it is 0"
         } else {
             "begins anew"
         };

@@ -6,7 +6,7 @@ pub(crate) enum Change {
     /// Not at all.
     Same,
     /// A fused projection of query, key and value: three tensors of a third of the rows each. In a
-    /// table, the row's place has `{}` for their names.
+    /// table, the row's place has `{}` for their names, or `{:.1}` for the first letters of them.
     Thirds,
     /// One of those three, from 0.
     Third(usize),
@@ -25,6 +25,10 @@ pub(crate) enum Change {
     Matrix,
     /// A vector, on the hub over the last of four axes.
     LastOfFour,
+    /// A row of a token, on the hub of a batch of one.
+    Token,
+    /// Positions of patches, on the hub after that of the class token, which is zero.
+    AfterZeros,
     /// A stem of three bands, for so many.
     Bands(usize),
 }
@@ -38,7 +42,11 @@ impl Change {
     /// The tensors of the hub that a tensor of the file makes, `hub` being the place that the table
     /// names.
     pub(super) fn parts(self, hub: &str) -> Vec<(String, Self)> {
-        let third = |index: usize| (hub.replace("{}", THIRDS[index]), Self::Third(index));
+        let third = |index: usize| {
+            let name = THIRDS[index];
+            let hub = hub.replace("{}", name).replace("{:.1}", &name[..1]);
+            (hub, Self::Third(index))
+        };
         match self {
             Self::Thirds => (0..3).map(third).collect(),
             Self::OuterThirds => vec![third(0), third(2)],
@@ -60,6 +68,8 @@ impl Change {
             (Self::Vector, [first, ..]) if ones_after(1) => vec![*first],
             (Self::Matrix, [rows, columns, ..]) if ones_after(2) => vec![*rows, *columns],
             (Self::LastOfFour, [channels]) => vec![1, 1, 1, *channels],
+            (Self::Token, [1, channels]) => vec![1, 1, *channels],
+            (Self::AfterZeros, [1, patches @ (1..), channels]) => vec![1, patches + 1, *channels],
             (Self::Bands(bands), [channels, 3, height, width]) => {
                 vec![*channels, bands, *height, *width]
             }
@@ -80,6 +90,7 @@ impl Change {
                 values[half * length..(half + 1) * length].to_vec()
             }
             (Self::Unfolded, [.., columns]) if columns % 4 == 0 => folded(&values, *columns),
+            (Self::AfterZeros, [1, (1..), channels]) => [vec![0.0; *channels], values].concat(),
             _ => values,
         }
     }
@@ -91,7 +102,13 @@ impl Change {
                 Some(Verb::Split)
             }
             Self::Unfolded => Some(Verb::Reordered),
-            Self::Same | Self::Vector | Self::Matrix | Self::LastOfFour | Self::Bands(_) => None,
+            Self::Same
+            | Self::Vector
+            | Self::Matrix
+            | Self::LastOfFour
+            | Self::Token
+            | Self::AfterZeros
+            | Self::Bands(_) => None,
         }
     }
 }
@@ -229,6 +246,12 @@ mod tests {
             (Change::Matrix, vec![8, 2, 3, 3], vec![8, 2, 3, 3]),
             (Change::LastOfFour, vec![6], vec![1, 1, 1, 6]),
             (Change::LastOfFour, vec![1, 1, 1, 6], vec![1, 1, 1, 6]),
+            (Change::Token, vec![1, 6], vec![1, 1, 6]),
+            (Change::Token, vec![6], vec![6]),
+            (Change::AfterZeros, vec![1, 4, 6], vec![1, 5, 6]),
+            (Change::AfterZeros, vec![2, 4, 6], vec![2, 4, 6]),
+            // Nothing is allocated for a width that no value stands behind.
+            (Change::AfterZeros, vec![1, 0, 6], vec![1, 0, 6]),
         ] {
             assert_eq!(change.shape(&shape), expected, "{change:?} of {shape:?}");
         }
@@ -242,6 +265,15 @@ mod tests {
         assert_eq!(Change::Half(1).apply(odd.clone(), &[7]), odd, "no halves");
         assert_eq!(Change::Unfolded.apply(vec![1.0; 6], &[6]), [1.0; 6]);
         assert!(Change::Unfolded.apply(Vec::new(), &[3, 0]).is_empty());
+    }
+
+    #[test]
+    fn the_position_of_a_class_token_is_zero() {
+        let positions = Change::AfterZeros.apply(vec![1.0, 2.0, 3.0, 4.0], &[1, 2, 2]);
+        assert_eq!(positions, [0.0, 0.0, 1.0, 2.0, 3.0, 4.0]);
+        let outer = Change::OuterThirds.parts("attention.{:.1}_proj.bias");
+        let names: Vec<&str> = outer.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["attention.q_proj.bias", "attention.v_proj.bias"]);
     }
 
     /// `timm.models._manipulate.adapt_input_conv`, timm 1.0.31.

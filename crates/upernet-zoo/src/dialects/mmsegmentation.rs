@@ -1,7 +1,7 @@
-//! mmsegmentation: Swin, `ConvNeXt` and BEiT as it writes them; its `ResNet` has torchvision's names.
+//! mmsegmentation: Swin, `ConvNeXt`, BEiT and MAE as it writes them; its `ResNet` has torchvision's names.
 //!
-//! Source: `mmseg/models/backbones/swin.py` and `beit.py`, `necks/featurepyramid.py` of mmsegmentation 1.2, `convnext.py` of mmpretrain 1.2, and
-//! the conversion scripts of `transformers`.
+//! Source: `swin.py`, `beit.py` and `mae.py` of `mmseg/models/backbones`, `necks/featurepyramid.py` of
+//! mmsegmentation 1.2, `convnext.py` of mmpretrain 1.2, and the conversion scripts of `transformers`.
 
 use super::{Change, DERIVED, Names, Row, changed, leftover, same};
 use crate::report::Dialect;
@@ -128,6 +128,28 @@ pub(super) const BEIT: Names = Names {
     rows: &[&BEIT_ROWS],
     leftovers: &[leftover("layers.#.attn.relative_position_index", DERIVED)],
 };
+
+/// Its MAE is a BEiT whose keys have a bias. That adds one number to all scores of a query, which a
+/// softmax does not see, and a BEiT of the hub has none.
+pub(super) const MAE: Names = Names {
+    dialect: Dialect::MmSegmentation,
+    marks: &[
+        "layers.0.attn.qkv.bias",
+        "layers.0.gamma_1",
+        "patch_embed.projection.weight",
+    ],
+    rows: &[&BEIT_ROWS, &MAE_ROWS],
+    leftovers: &[leftover("layers.#.attn.relative_position_index", DERIVED)],
+};
+
+const MAE_ROWS: [Row; 2] = [
+    same("pos_embed", "embeddings.position_embeddings"),
+    changed(
+        "layers.#.attn.qkv.bias",
+        "encoder.layer.#.attention.attention.{}.bias",
+        Change::OuterThirds,
+    ),
+];
 
 const BEIT_ROWS: [Row; 15] = [
     same("cls_token", "embeddings.cls_token"),

@@ -1,12 +1,15 @@
-//! timm: Swin, `ConvNeXt` and PVTv2, whole models and those that give feature maps alone.
+//! timm: Swin, `ConvNeXt`, PVTv2 and plain transformers, whole models and those that give feature maps
+//! alone.
 //!
-//! Its `ResNet` has torchvision's names.
+//! Its `ResNet` has torchvision's names, its BEiT Microsoft's. Its names of a ViT are also those of Meta's
+//! masked autoencoders, of `DeiT` and of the first DINO.
 //!
-//! Source: `timm/models/swin_transformer.py`, `swin_transformer_v2.py`, `convnext.py` and
-//! `pvt_v2.py` of timm 1.0.
+//! Source: `timm/models/swin_transformer.py`, `swin_transformer_v2.py`, `convnext.py`, `pvt_v2.py`,
+//! `vision_transformer.py` and `eva.py` of timm 1.0; `models_mae.py` of facebookresearch/mae.
 
 use super::{
-    CLASSIFIER, Change, DERIVED, FINAL_NORM, Leftover, Names, Row, changed, leftover, same, swin,
+    CLASSIFIER, Change, DERIVED, FINAL_NORM, Leftover, Names, Row, changed, leftover, plain, same,
+    swin,
 };
 use crate::report::Dialect;
 
@@ -179,4 +182,101 @@ const PVT_V2_ROWS: [Row; 15] = [
         "encoder.layers.#.blocks.#.mlp.dense2.*",
     ),
     same("stages.#.norm.*", "encoder.layers.#.layer_norm.*"),
+];
+
+/// Its DINOv2 without registers.
+pub(super) const DINOV2: Names = Names {
+    dialect: Dialect::Timm,
+    marks: &[
+        "blocks.0.attn.qkv.weight",
+        "blocks.0.ls1.gamma",
+        "pos_embed",
+        "cls_token",
+    ],
+    rows: &[
+        &plain::PATCHES,
+        &plain::POSITIONS,
+        &plain::ATTENTION,
+        &plain::DINOV2,
+    ],
+    leftovers: &[leftover("head.", CLASSIFIER)],
+};
+
+/// With registers, the class token already has its position.
+pub(super) const DINOV2_WITH_REGISTERS: Names = Names {
+    dialect: Dialect::Timm,
+    marks: &[
+        "blocks.0.attn.qkv.weight",
+        "blocks.0.ls1.gamma",
+        "pos_embed",
+        "reg_token",
+    ],
+    rows: &[
+        &plain::PATCHES,
+        &PATCH_POSITIONS,
+        &plain::ATTENTION,
+        &plain::DINOV2,
+    ],
+    leftovers: &[leftover("head.", CLASSIFIER)],
+};
+
+const PATCH_POSITIONS: [Row; 2] = [
+    changed(
+        "pos_embed",
+        "embeddings.position_embeddings",
+        Change::AfterZeros,
+    ),
+    same("reg_token", "embeddings.register_tokens"),
+];
+
+pub(super) const DINOV3: Names = Names {
+    dialect: Dialect::Timm,
+    marks: &["blocks.0.attn.qkv.weight", "blocks.0.gamma_1", "reg_token"],
+    rows: &[&plain::DINOV3, &DINOV3_ROWS],
+    leftovers: &[leftover("head.", CLASSIFIER)],
+};
+
+const DINOV3_ROWS: [Row; 7] = [
+    same("reg_token", "embeddings.register_tokens"),
+    same("blocks.#.attn.q_bias", "layer.#.attention.q_proj.bias"),
+    same("blocks.#.attn.v_bias", "layer.#.attention.v_proj.bias"),
+    same("blocks.#.gamma_1", "layer.#.layer_scale1.lambda1"),
+    same("blocks.#.gamma_2", "layer.#.layer_scale2.lambda1"),
+    same("blocks.#.mlp.fc1_g.*", "layer.#.mlp.gate_proj.*"),
+    same("blocks.#.mlp.fc1_x.*", "layer.#.mlp.up_proj.*"),
+];
+
+pub(super) const VIT: Names = Names {
+    dialect: Dialect::Timm,
+    marks: &[
+        "blocks.0.attn.qkv.weight",
+        "blocks.0.norm1.weight",
+        "pos_embed",
+        "cls_token",
+    ],
+    rows: &[
+        &plain::PATCHES,
+        &plain::POSITIONS,
+        &plain::ATTENTION,
+        &VIT_ROWS,
+    ],
+    leftovers: &[
+        leftover("head.", CLASSIFIER),
+        leftover("fc_norm.", FINAL_NORM),
+        leftover("mask_token", DECODER),
+        leftover("decoder_pos_embed", DECODER),
+        leftover("decoder_embed.", DECODER),
+        leftover("decoder_blocks.", DECODER),
+        leftover("decoder_norm.", DECODER),
+        leftover("decoder_pred.", DECODER),
+    ],
+};
+
+const DECODER: &str = "of the decoder of hidden patches, which only pretraining has";
+
+const VIT_ROWS: [Row; 4] = [
+    same("blocks.#.norm1.*", "encoder.layer.#.layernorm_before.*"),
+    same("blocks.#.norm2.*", "encoder.layer.#.layernorm_after.*"),
+    same("blocks.#.mlp.fc1.*", "encoder.layer.#.intermediate.dense.*"),
+    same("blocks.#.mlp.fc2.*", "encoder.layer.#.output.dense.*"),
 ];

@@ -32,6 +32,9 @@ pub(super) fn infer(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, Strin
     if super::beit::is_beit(shapes) {
         return super::beit::infer(shapes);
     }
+    if let Some(kind) = super::vit::which(shapes) {
+        return super::vit::infer(shapes, kind);
+    }
     let first_stage = ["backbone.encoder.layers.0", "backbone.encoder.stages.0"];
     let has = |end: &str| {
         first_stage
@@ -185,7 +188,7 @@ fn second(first: Inferred<HfBackboneConfig>) -> Inferred<HfBackboneConfig> {
 
 /// The multiple of `channels` that is `hidden` when it is truncated, as Hugging Face does; the channels of
 /// later stages are twice as many each time, which no rounding changes.
-fn ratio(hidden: usize, channels: usize) -> f64 {
+pub(super) fn ratio(hidden: usize, channels: usize) -> f64 {
     let (hidden, channels) = (hidden as f64, channels.max(1) as f64);
     let ratio = hidden / channels;
     if ratio * channels < hidden {

@@ -26,6 +26,11 @@ const MEMORY_TO_HUB: [(&str, &str); 4] = [
     (".attention.o_proj.", ".attention.output.dense."),
 ];
 
+/// Whether a hub key is of the token for hidden patches, which pretraining alone reads.
+pub(crate) fn is_mask_token(key: &str) -> bool {
+    key == "backbone.embeddings.mask_token"
+}
+
 /// Whether these are the keys of a backbone of this kind.
 pub(crate) fn is_plain(keys: &[&str]) -> bool {
     let any = |is: fn(&str) -> bool| keys.iter().any(|key| is(key));

@@ -8,7 +8,7 @@ use upernet_hf::{BackboneFolder, config::HfConfig};
 use super::{StartReport, bands, take::take};
 use crate::{
     BuildOptions, Dialect, Error, Model, build_with,
-    keys::{is_backbone, is_count, is_neck, is_output_norm},
+    keys::{is_backbone, is_count, is_mask_token, is_neck, is_output_norm},
     names::HubNames,
     parameters::hub_parameters,
     report::{counted, named},
@@ -18,10 +18,11 @@ use crate::{
 ///
 /// Taken are Hugging Face's image classifiers and bare models (`SwinForImageClassification`,
 /// `SwinModel`, `SwinForMaskedImageModeling`, `SwinBackbone`, and the same of Swin V2, of ResNet, of
-/// PVTv2, of ConvNeXt in all its forms, of DINOv2 and of DINOv3's ViTs, whose final norm is that of the maps), in the names of either generation of `transformers`, the backbones of UPerNets, and the
+/// PVTv2, of ConvNeXt in all its forms, and of ViT, DINOv2 and DINOv3's ViTs, whose final norm is that of
+/// the maps), in the names of either generation of `transformers`, the backbones of UPerNets, and the
 /// weights of timm, torchvision, mmsegmentation, Microsoft and Meta under their own names. Left out is
 /// what stands on the backbone there: classifier, pooler, final norm, heads. Drawn anew are both heads,
-/// and those norms of feature maps, and that neck of a BEiT, that the weights lack, as a classifier does.
+/// and what the weights lack of these: norms of feature maps, a neck, the token of hidden patches.
 ///
 /// # Errors
 ///
@@ -67,13 +68,14 @@ pub fn from_backbone(
     let left_out = names.dropped.iter().map(|dropped| dropped.key.clone());
     let mut left_out: Vec<String> = left_out.collect();
     let has_place = |key: &str| parameters.iter().any(|parameter| parameter.key == key);
-    let is_optional = |key: &str| is_output_norm(key) || is_neck(key);
+    let is_optional = |key: &str| is_output_norm(key) || is_neck(key) || is_mask_token(key);
     left_out.extend(names.take_out(|key| is_optional(key) && !has_place(key)));
     left_out.sort_unstable();
     let given: BTreeSet<String> = names.names.keys().cloned().collect();
     // A neck that is there in part is a broken one.
     let has_neck = given.iter().any(|key| is_neck(key));
-    let may_lack = |key: &str| is_output_norm(key) || is_count(key) || (is_neck(key) && !has_neck);
+    let begins = |key: &str| is_output_norm(key) || is_count(key) || is_mask_token(key);
+    let may_lack = |key: &str| begins(key) || (is_neck(key) && !has_neck);
     let is_drawn = |key: &str| !is_backbone(key) || (may_lack(key) && !given.contains(key));
     let taken = take(model, config, checkpoint, names, is_drawn)?;
     let taken = taken.map_err(|report| Error::BackboneWeights {
@@ -124,6 +126,7 @@ fn drawn_sentence(config: &HfConfig, drawn: &[String]) -> String {
     let mut sentence = format!("drawn anew: {heads}");
     for (what, keys) in [
         ("the norms of feature maps", of(is_output_norm)),
+        ("the token of hidden patches", of(is_mask_token)),
         ("the neck", of(is_neck)),
     ] {
         if !keys.is_empty() {

@@ -20,12 +20,12 @@ use crate::{
 };
 
 /// The tensors of a saved network, counts left out.
-fn hub_state(config: &HfConfig, folder: &Path) -> State {
+pub(crate) fn hub_state(config: &HfConfig, folder: &Path) -> State {
     saved(config, folder);
     read(folder)
 }
 
-fn read(folder: &Path) -> State {
+pub(crate) fn read(folder: &Path) -> State {
     let checkpoint = Checkpoint::open(folder).expect("saved weights");
     let floats = checkpoint
         .tensors()
@@ -38,7 +38,7 @@ fn read(folder: &Path) -> State {
         .collect()
 }
 
-fn write(path: &Path, state: &State) {
+pub(crate) fn write(path: &Path, state: &State) {
     let infos: BTreeMap<String, TensorInfo> = state
         .iter()
         .map(|(name, (shape, _))| {

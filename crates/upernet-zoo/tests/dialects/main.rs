@@ -2,6 +2,7 @@
 
 mod fixtures;
 mod inverse;
+mod plain;
 #[path = "../support/mod.rs"]
 mod support;
 mod writers;

@@ -256,6 +256,104 @@ pub(crate) fn mmseg_beit(key: &str) -> String {
     )
 }
 
+/// What all plain transformers share, behind [`as_swin`].
+const PLAIN: [(&str, &str); 12] = [
+    (
+        "embeddings.patch_embeddings.projection.",
+        "patch_embed.proj.",
+    ),
+    ("embeddings.position_embeddings", "pos_embed"),
+    ("embeddings.", ""),
+    ("encoder.layer.", "blocks."),
+    ("layernorm.", "norm."),
+    (".attention.self.query.", ".attn.qkv."),
+    (".attention.output.dense.", ".attn.proj."),
+    (".layer_scale1.lambda1", ".ls1.gamma"),
+    (".layer_scale2.lambda1", ".ls2.gamma"),
+    (".layernorm_before.", ".norm1."),
+    (".layernorm_after.", ".norm2."),
+    (".mlp.weights_in.", ".mlp.w12."),
+];
+
+/// Meta's DINOv2.
+pub(crate) fn metas_dinov2(key: &str) -> String {
+    replaced(key, &PLAIN).replace(".mlp.weights_out.", ".mlp.w3.")
+}
+
+/// The tensors of a DINOv3 as [`as_swin`] has a BEiT's. Meta keeps biases of keys that count for nothing,
+/// and masks that say so.
+pub(crate) fn dinov3_as_swin(hub: &State) -> State {
+    let mut state = State::new();
+    for (key, (shape, values)) in hub {
+        let name = replaced(
+            key,
+            &[
+                (".attention.q_proj.", ".attention.self.query."),
+                (".attention.k_proj.", ".attention.self.key."),
+                (".attention.v_proj.", ".attention.self.value."),
+            ],
+        );
+        if let Some(layer) = name.strip_suffix(".attention.self.query.bias") {
+            let bias = vec![0.25; values.len()];
+            state.insert(
+                format!("{layer}.attention.self.key.bias"),
+                (shape.clone(), bias),
+            );
+            let mask = (vec![1], vec![1.0]);
+            state.insert(format!("{layer}.attention.self.query.bias_mask"), mask);
+        }
+        let shape = if key.ends_with("mask_token") {
+            shape[1..].to_vec()
+        } else {
+            shape.clone()
+        };
+        state.insert(name, (shape, values.clone()));
+    }
+    state
+}
+
+/// Meta's DINOv3, behind [`dinov3_as_swin`].
+pub(crate) fn metas_dinov3(key: &str) -> String {
+    replaced(
+        key,
+        &[
+            ("embeddings.patch_embeddings.", "patch_embed.proj."),
+            ("embeddings.register_tokens", "storage_tokens"),
+            ("embeddings.", ""),
+            ("layer.", "blocks."),
+            (".attention.self.query.", ".attn.qkv."),
+            (".attention.o_proj.", ".attn.proj."),
+            (".layer_scale1.lambda1", ".ls1.gamma"),
+            (".layer_scale2.lambda1", ".ls2.gamma"),
+            (".mlp.up_proj.", ".mlp.fc1."),
+            (".mlp.down_proj.", ".mlp.fc2."),
+        ],
+    )
+}
+
+/// The same with gated perceptrons.
+pub(crate) fn metas_gated_dinov3(key: &str) -> String {
+    let gated = replaced(
+        key,
+        &[
+            (".mlp.gate_proj.", ".mlp.w1."),
+            (".mlp.up_proj.", ".mlp.w2."),
+            (".mlp.down_proj.", ".mlp.w3."),
+        ],
+    );
+    metas_dinov3(&gated)
+}
+
+/// timm's ViT, and Meta's masked autoencoders.
+pub(crate) fn vit(key: &str) -> Option<String> {
+    if key.starts_with("neck.") {
+        return None;
+    }
+    let name = replaced(key, &PLAIN);
+    let name = name.replace(".intermediate.dense.", ".mlp.fc1.");
+    Some(name.replace(".output.dense.", ".mlp.fc2."))
+}
+
 /// The heads as mmsegmentation names them, under a prefix.
 pub(crate) fn heads(hub: &State, prefix: &str) -> State {
     let heads = hub.iter().filter(|(key, _)| !key.starts_with("backbone."));
