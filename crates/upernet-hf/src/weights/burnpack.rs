@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, ops::Range, path::Path};
 
 use burn_pack::{
-    DType, HEADER_SIZE, Header, MAX_CBOR_RECURSION_DEPTH, Reader, aligned_data_section_start,
+    Bytes, DType, HEADER_SIZE, Header, MAX_CBOR_RECURSION_DEPTH, Reader, aligned_data_section_start,
 };
 use serde::Deserialize;
 
@@ -14,6 +14,10 @@ use crate::{
     error::Error,
     weights::{BurnpackError, Dtype, TensorError, TensorInfo, backing::Backing, decode},
 };
+
+/// Bytes of the description of the tensors; that of a network here has about a hundred thousand. It is
+/// decoded into several times as many.
+const MAX_METADATA_BYTES: usize = 16 << 20;
 
 /// A burnpack whose header has been checked against its length.
 #[derive(Debug)]
@@ -53,10 +57,23 @@ impl BurnpackFile {
     /// cut short, or holds what is no number.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let backing = Backing::open(path)?;
-        let tensors = placed(&backing, path).map_err(|problem| Error::Burnpack {
+        let read = || Reader::from_file_exact(path);
+        let tensors = placed(&backing, read).map_err(|problem| Error::Burnpack {
             path: path.into(),
             problem,
         })?;
+        Ok(Self { backing, tensors })
+    }
+
+    /// Takes a file that is in memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, BurnpackError> {
+        let read = || Reader::from_bytes(Bytes::from_bytes_vec(bytes.clone()));
+        let tensors = placed(&bytes, read)?;
+        let backing = Backing::Held(bytes);
         Ok(Self { backing, tensors })
     }
 
@@ -105,8 +122,11 @@ impl BurnpackFile {
     }
 }
 
-/// Finds the tensors of a file, which burn's own reader judges first.
-fn placed(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, Placed>, BurnpackError> {
+/// Finds the tensors of a file, which burn's own reader judges once it is known what it will take.
+fn placed(
+    bytes: &[u8],
+    read: impl FnOnce() -> Result<Reader, burn_pack::Error>,
+) -> Result<BTreeMap<String, Placed>, BurnpackError> {
     let header = bytes
         .get(..HEADER_SIZE)
         .ok_or(burn_pack::Error::InvalidHeader);
@@ -115,7 +135,13 @@ fn placed(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, Placed>, Burnpac
     let metadata = bytes[HEADER_SIZE..]
         .get(..header.metadata_size as usize)
         .ok_or_else(|| malformed("its header is longer than the file"))?;
-    Reader::from_file_exact(path).map_err(malformed)?;
+    if metadata.len() > MAX_METADATA_BYTES {
+        return Err(malformed(format!(
+            "its header has {} bytes, and at most {MAX_METADATA_BYTES} are read",
+            metadata.len()
+        )));
+    }
+    read().map_err(malformed)?;
     let metadata: Metadata =
         ciborium::de::from_reader_with_recursion_limit(metadata, MAX_CBOR_RECURSION_DEPTH)
             .map_err(malformed)?;
