@@ -113,7 +113,9 @@ fn checkpoint(text: &str) -> Option<Checkpoint> {
 
 fn look_at(checkpoint: &Checkpoint, names: &HubNames) {
     // Every key is somewhere.
-    let sources = names.names.values().map(|source| source.name.as_str());
+    let sources = names.names.values();
+    let sources = sources.flat_map(|source| [Some(&source.name), source.below.as_ref()]);
+    let sources = sources.flatten().map(String::as_str);
     let placed: BTreeSet<&str> = sources
         .chain(names.dropped.iter().map(|dropped| dropped.key.as_str()))
         .collect();

@@ -14,6 +14,9 @@ use crate::{
     parameters::HubParameter,
 };
 
+/// What the keys of DINOv2's layers begin with on the hub.
+const DINOV2_LAYERS: &str = "backbone.encoder.layer.";
+
 /// Why a tensor outside of the backbone is left out where the backbone alone is wanted.
 const NOT_THE_BACKBONES: &str = "not the backbone's";
 
@@ -22,6 +25,8 @@ const NOT_THE_BACKBONES: &str = "not the backbone's";
 pub(crate) struct Source {
     /// Its name in the file.
     pub(crate) name: String,
+    /// Another tensor of the file, whose rows follow.
+    pub(crate) below: Option<String>,
     /// What becomes of its values.
     pub(crate) change: Change,
     /// How they lie.
@@ -40,8 +45,11 @@ pub(crate) enum Layout {
 impl Source {
     /// The shape of the tensor as it is wanted; `None` if the file has none of that name.
     pub(crate) fn shape(&self, checkpoint: &Checkpoint) -> Option<Vec<usize>> {
-        let info = checkpoint.info(&self.name)?;
-        Some(self.change.shape(info.shape()))
+        let shape = self.change.shape(checkpoint.info(&self.name)?.shape());
+        match &self.below {
+            None => Some(shape),
+            Some(below) => on_top(&shape, checkpoint.info(below)?.shape()),
+        }
     }
 
     /// The values of the hub's tensor.
@@ -50,7 +58,11 @@ impl Source {
         let shape = checkpoint
             .info(&self.name)
             .map_or(&[][..], |info| info.shape());
-        Ok(self.change.apply(values, shape))
+        let mut values = self.change.apply(values, shape);
+        if let Some(below) = &self.below {
+            values.extend(checkpoint.read_finite_f32(below)?);
+        }
+        Ok(values)
     }
 }
 
@@ -88,6 +100,7 @@ impl HubNames {
             let key = paths.get(path).copied().unwrap_or(path);
             let source = Source {
                 name: path.to_owned(),
+                below: None,
                 change: Change::Same,
                 layout: Layout::Module,
             };
@@ -106,6 +119,7 @@ impl HubNames {
                     let hub = plain_key(key).filter(|_| key.starts_with("backbone."));
                     names.insert(hub.unwrap_or_else(|| key.to_owned()), key, Change::Same);
                 }
+                names.join_gates(checkpoint);
                 return Ok(names);
             }
             let mut names = Self::new(dialect(keys.iter().copied()));
@@ -167,6 +181,9 @@ impl HubNames {
                     None => names.put(key, Place::Dropped(NOT_THE_BACKBONES)),
                 }
             }
+            if is_plain {
+                names.join_gates(checkpoint);
+            }
             return Ok(names);
         };
         let mut names = Self::new(found.dialect());
@@ -213,8 +230,7 @@ impl HubNames {
             return;
         }
         let plain = self.names.extract_if(.., |key, _| {
-            key.starts_with("backbone.encoder.layer.")
-                && RENAMED.iter().any(|row| key.contains(row.0))
+            key.starts_with(DINOV2_LAYERS) && RENAMED.iter().any(|row| key.contains(row.0))
         });
         let plain: Vec<_> = plain.collect();
         for (key, source) in plain {
@@ -222,6 +238,33 @@ impl HubNames {
                 .iter()
                 .fold(key, |key, row| key.replace(row.0, row.1));
             self.insert_source(gated, source);
+        }
+    }
+
+    /// DINOv2's gated perceptrons have one layer in files and two in `transformers` 5's memory.
+    fn join_gates(&mut self, checkpoint: &Checkpoint) {
+        const GATE: &str = ".mlp.gate_proj.";
+        let gates = self.names.extract_if(.., |key, _| {
+            key.starts_with(DINOV2_LAYERS) && key.contains(GATE)
+        });
+        let gates: Vec<(String, Source)> = gates.collect();
+        for (gate, source) in gates {
+            let of = |part: &str| gate.replace(GATE, part);
+            let up = self.names.get(&of(".mlp.up_proj."));
+            let joined = Source {
+                below: up.map(|up| up.name.clone()),
+                ..source.clone()
+            };
+            // A gate without what it multiplies stays a tensor that fits nowhere.
+            if joined.below.is_none() || joined.shape(checkpoint).is_none() {
+                self.insert_source(gate, source);
+                continue;
+            }
+            self.names.remove(&of(".mlp.up_proj."));
+            self.insert_source(of(".mlp.weights_in."), joined);
+            if let Some(down) = self.names.remove(&of(".mlp.down_proj.")) {
+                self.insert_source(of(".mlp.weights_out."), down);
+            }
         }
     }
 
@@ -251,6 +294,7 @@ impl HubNames {
     fn insert(&mut self, hub: String, name: &str, change: Change) {
         let source = Source {
             name: name.to_owned(),
+            below: None,
             change,
             layout: Layout::Hub,
         };
@@ -265,6 +309,16 @@ impl HubNames {
             hub
         };
         self.names.insert(hub, source);
+    }
+}
+
+/// The shape of one tensor with another's rows below its own, if these are as long.
+fn on_top(shape: &[usize], below: &[usize]) -> Option<Vec<usize>> {
+    match (shape, below) {
+        ([rows, row @ ..], [more, other @ ..]) if row == other => {
+            Some([&[rows.checked_add(*more)?], row].concat())
+        }
+        _ => None,
     }
 }
 

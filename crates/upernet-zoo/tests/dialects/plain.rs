@@ -318,3 +318,59 @@ fn whole_networks_come_back_from_metas_names() {
         assert!(read(&made) == hub, "{}", done.config.backbone.title());
     }
 }
+
+/// As `state_dict()` has them: layers of projections, and a gate apart from what it multiplies.
+#[test]
+fn a_gated_dinov2_in_memory_of_transformers_5_comes_back() {
+    let config = dinov2(Some(3), true);
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let (source, made) = (place.path().join("memory"), place.path().join("made"));
+    let hub = hub_state(&config, &source);
+    let mut memory = State::new();
+    for (key, (mut shape, mut values)) in hub.clone() {
+        let name = key
+            .replace(".attention.attention.query.", ".attention.q_proj.")
+            .replace(".attention.attention.key.", ".attention.k_proj.")
+            .replace(".attention.attention.value.", ".attention.v_proj.")
+            .replace(".attention.output.dense.", ".attention.o_proj.")
+            .replace(".mlp.weights_out.", ".mlp.down_proj.");
+        if name.contains(".mlp.weights_in.") {
+            shape[0] /= 2;
+            let second = values.split_off(values.len() / 2);
+            let up = name.replace(".weights_in.", ".up_proj.");
+            memory.insert(up, (shape.clone(), second));
+        }
+        let name = name.replace(".mlp.weights_in.", ".mlp.gate_proj.");
+        memory.insert(name, (shape, values));
+    }
+    let weights = source.join("model.safetensors");
+    std::fs::remove_file(&weights).expect("it was saved");
+    write(&weights, &memory);
+    let options = ConvertOptions::default();
+    let done = convert(&source, &made, &options, &Device::flex()).expect("Hugging Face's own");
+    assert_eq!(done.keys.dialect, Dialect::V5Memory);
+    assert!(read(&made) == hub);
+
+    // Halves of different widths are no layer, not even if one has the shape of the whole, and a gate
+    // alone is none.
+    let layer = |part: &str| format!("backbone.encoder.layer.1.mlp.{part}.weight");
+    let (gate, up) = (layer("gate_proj"), layer("up_proj"));
+    let whole = hub[&layer("weights_in")].clone();
+    for (index, other) in [Some(vec![5, 7]), None].into_iter().enumerate() {
+        let mut torn = memory.clone();
+        torn.insert(gate.clone(), whole.clone());
+        torn.remove(&up);
+        if let Some(shape) = other {
+            torn.insert(up.clone(), (shape, vec![0.5; 35]));
+        }
+        let path = place.path().join(format!("torn-{index}"));
+        std::fs::create_dir(&path).expect("a new folder");
+        std::fs::copy(source.join("config.json"), path.join("config.json")).expect("writable");
+        write(&path.join("model.safetensors"), &torn);
+        let other = place.path().join("other");
+        let error = convert(&path, &other, &options, &Device::flex()).expect_err("torn");
+        let message = error.to_string();
+        assert!(message.contains("encoder.layer.1.mlp."), "{message}");
+        assert!(!other.exists(), "something was written");
+    }
+}
