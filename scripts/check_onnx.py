@@ -15,6 +15,7 @@ status 1 if one case fails. Needs scripts/requirements.txt.
 """
 
 import argparse
+import json
 import os
 import pathlib
 import subprocess
@@ -142,13 +143,40 @@ def by_transformers(folder):
     import torch
     from transformers import UperNetForSemanticSegmentation
 
-    model = UperNetForSemanticSegmentation.from_pretrained(folder).eval()
+    config = json.loads((folder / "config.json").read_text())
+    if "variant" in config:
+        model = vit_with_feature_pyramid(folder, config).eval()
+    else:
+        model = UperNetForSemanticSegmentation.from_pretrained(folder).eval()
 
     def run(pixels):
         with torch.inference_mode():
             return model(torch.from_numpy(pixels)).logits.numpy()
 
     return run
+
+
+def vit_with_feature_pyramid(folder, config):
+    """Hugging Face has no such network: that of the goldens, with the folder's weights."""
+    import types
+
+    from goldens.dialects import canonical_key
+    from goldens.pyramid import build_network
+    from safetensors.torch import load_file
+    from transformers import ViTConfig
+
+    head = ["hidden_size", "pool_scales", "num_labels", "use_auxiliary_head", "auxiliary_channels"]
+    config["num_labels"] = len(config["id2label"])
+    backbone = config["backbone_config"]
+    spec = types.SimpleNamespace(
+        backbone=ViTConfig(**backbone),
+        pyramid=backbone["out_features"],
+        head={name: config[name] for name in head},
+    )
+    _, model = build_network(spec)
+    weights = load_file(folder / "model.safetensors")
+    model.load_state_dict({key: weights[canonical_key(key, False)] for key in model.state_dict()})
+    return model
 
 
 def open_onnxruntime(path, threads):

@@ -191,16 +191,18 @@ mod tests {
     };
 
     /// Operators that every runtime has for any size. No average pooling is among them, and no batch norm.
-    const OPERATORS: [&str; 31] = [
+    const OPERATORS: [&str; 34] = [
         "Abs",
         "Add",
         "And",
         "Cast",
         "Concat",
         "Conv",
+        "ConvTranspose",
         "Div",
         "Equal",
         "Erf",
+        "Expand",
         "GreaterOrEqual",
         "LayerNormalization",
         "Less",
@@ -217,6 +219,7 @@ mod tests {
         "Reshape",
         "Resize",
         "Shape",
+        "Sigmoid",
         "Slice",
         "Softmax",
         "Squeeze",
@@ -258,6 +261,9 @@ mod tests {
     #[case::resnet("resnet")]
     #[case::resnet_of_basic_blocks("resnet-basic")]
     #[case::resnet_with_options("resnet-options")]
+    #[case::dinov2("dinov2")]
+    #[case::dinov2_with_registers("dinov2-registers")]
+    #[case::vit_with_feature_pyramid("vit-pyramid")]
     #[case::three_levels("head-three-level")]
     fn graphs_are_whole(
         #[case] name: &str,
@@ -314,6 +320,9 @@ mod tests {
             "convnextv2",
             "dinov3-convnext",
             "resnet",
+            "dinov2",
+            "dinov2-registers",
+            "vit-pyramid",
         ] {
             let folder = golden(name);
             let graph = lowered(&folder, ImageSize::Fixed([64, 64]));
@@ -330,6 +339,7 @@ mod tests {
                 let of_training = key.starts_with("auxiliary_head.")
                     || key.ends_with(".num_batches_tracked")
                     || key.ends_with(".relative_position_index")
+                    || key.ends_with(".mask_token")
                     || key.starts_with("backbone.swin.layernorm.");
                 assert_eq!(used.contains(&key.to_owned()), !of_training, "{key}");
             }
@@ -379,6 +389,11 @@ mod tests {
             said("convnext", ImageSize::Fixed([31, 64])),
             "the network takes no image of 31 x 64 pixels (height x width): it needs at least 32 x 32 \
              pixels"
+        );
+        assert_eq!(
+            said("dinov2", ImageSize::Fixed([64, 4])),
+            "the network takes no image of 64 x 4 pixels (height x width): it needs at least 5 x 5 \
+             pixels: one patch"
         );
         assert!(said("swin", ImageSize::Fixed([0, 64])).contains("1 to 16384 pixels"));
         let learned = "36 x 36 pixels: its positions are learned";

@@ -1,9 +1,12 @@
 //! Lowerings of backbones, one file for each family.
 
 mod convnext;
+mod dinov2;
+mod plain;
 mod resnet;
 mod swin;
 mod swinv2;
+mod vit;
 mod windowed;
 
 use upernet_hf::config::HfBackboneConfig;
@@ -11,13 +14,17 @@ use upernet_hf::config::HfBackboneConfig;
 use crate::{Error, graph::Graph, layers::Map};
 
 /// The `model_type` of each backbone family that can be written as ONNX.
-pub const LOWERED_BACKBONES: [&str; 6] = [
+pub const LOWERED_BACKBONES: [&str; 10] = [
     "swin",
     "swinv2",
     "convnext",
     "convnextv2",
     "dinov3_convnext",
     "resnet",
+    "dinov2",
+    "dinov2_with_registers",
+    "vit",
+    "vit_mae",
 ];
 
 /// How a family's config becomes nodes.
@@ -46,6 +53,8 @@ pub(crate) fn family(config: &HfBackboneConfig) -> Result<&dyn Family, Error> {
         HfBackboneConfig::ResNet(resnet) => Ok(resnet),
         HfBackboneConfig::ConvNextV2(convnext) => Ok(convnext),
         HfBackboneConfig::Dinov3ConvNext(convnext) => Ok(convnext),
+        HfBackboneConfig::Dinov2(dinov2) => Ok(dinov2),
+        HfBackboneConfig::Vit(vit) => Ok(vit),
         other => Err(Error::Backbone {
             model_type: other.model_type(),
         }),

@@ -14,8 +14,8 @@
 //! Operator set 17, the lowest with `LayerNormalization`. The input is `pixel_values`
 //! `[batch, channels, height, width]`, the output `logits` `[batch, num_labels, height, width]`. The
 //! batch is always free; height and width are constants unless [`ImageSize::Dynamic`] is asked for.
-//! Batch normalisation is folded into the convolution before it and `ConvNeXt`'s layer scale into the
-//! layer before it, in 64 bits; the auxiliary head is left out. Averages on the grids of the pyramid
+//! Batch normalisation is folded into the convolution before it and a layer scale into the layer before
+//! it, in 64 bits; the auxiliary head is left out. Averages on the grids of the pyramid
 //! pooling are two products with small matrices, since ONNX has no adaptive average pooling. The two
 //! convolutions of joined maps meet their weights before they are resized, which saves 40 % of a Swin-T's
 //! products at 512 x 512 and changes its result by no more than rounding.
@@ -33,6 +33,7 @@ mod families;
 mod fusion;
 mod graph;
 mod head;
+mod interpolation;
 mod layers;
 mod pool;
 mod positions;

@@ -5,6 +5,7 @@ use upernet_hf::weights::Checkpoint;
 pub(crate) use crate::positions::POSITION_PERCEPTRON;
 use crate::{
     fusion::Order,
+    interpolation::{Interpolation, resized},
     positions::{continuous_table, relative_positions},
 };
 
@@ -56,6 +57,12 @@ pub(crate) enum Recipe {
     NormedPart { epsilon: f64, part: Part },
     /// The bias that the same batch normalisation leaves: its [`BATCH_NORM`] are the tensors.
     NormedBias { epsilon: f64 },
+    /// A deconvolution's weight, `[channels in, channels out, side, side]`, with the batch normalisation
+    /// after it: its [`BATCH_NORM`] are the others.
+    NormedDeconvolution { epsilon: f64, taps: usize },
+    /// The bias of a layer that has one of its own (the first tensor) and the same batch normalisation
+    /// after it.
+    NormedOwnBias { epsilon: f64 },
     /// Swin's table `[(2 window - 1)^2, heads]`, looked up for each pair of tokens of a window:
     /// `[heads, window^2, window^2]`.
     RelativePositions { window: usize },
@@ -67,6 +74,16 @@ pub(crate) enum Recipe {
     },
     /// What Swin V2 multiplies cosines by, given the logarithms.
     CosineFactors,
+    /// A class token, the positions of all tokens, of which the first is added to it, and behind it what
+    /// else belongs to no patch.
+    PositionedPrefix,
+    /// The positions `[1, 1 + side^2, channels]` of a class token and a square grid of patches, without
+    /// the first and brought to another grid: `[1, channels, height, width]`.
+    Positions {
+        channels: usize,
+        grid: [usize; 2],
+        interpolation: Interpolation,
+    },
 }
 
 /// Some input channels of a 3 x 3 convolution.
@@ -109,6 +126,22 @@ impl Recipe {
                     rounded(f64::from(bias[row]) - f64::from(mean[row]) * scale)
                 })
                 .collect(),
+            (Self::NormedDeconvolution { epsilon, taps }, [values, weight, _, _, variance]) => {
+                let scale = |row: usize| {
+                    let output = row % weight.len();
+                    norm_scale(weight[output], variance[output], *epsilon)
+                };
+                scale_rows(values, scale, *taps);
+                std::mem::take(values)
+            }
+            (Self::NormedOwnBias { epsilon }, [own, weight, bias, mean, variance]) => (0..own
+                .len())
+                .map(|row| {
+                    let scale = norm_scale(weight[row], variance[row], *epsilon);
+                    let apart = f64::from(own[row]) - f64::from(mean[row]);
+                    rounded(f64::from(bias[row]) + apart * scale)
+                })
+                .collect(),
             (Self::RelativePositions { window }, [table]) => relative_positions(table, *window),
             (
                 Self::ContinuousPositions {
@@ -123,6 +156,25 @@ impl Recipe {
             (Self::CosineFactors, [logarithms]) => {
                 let factor = |logarithm: &f32| f64::from(*logarithm).min(LARGEST_FACTOR).exp();
                 logarithms.iter().map(factor).map(rounded).collect()
+            }
+            (Self::PositionedPrefix, [class, positions, others @ ..]) => {
+                for (number, position) in class.iter_mut().zip(positions) {
+                    *number = rounded(f64::from(*number) + f64::from(*position));
+                }
+                class.extend(others.iter().flatten());
+                std::mem::take(class)
+            }
+            (
+                Self::Positions {
+                    channels,
+                    grid,
+                    interpolation,
+                },
+                [positions],
+            ) => {
+                let learned = &positions[*channels..];
+                let side = (learned.len() / channels).isqrt();
+                transposed(&resized(learned, side, *grid, *interpolation), *channels)
             }
             (recipe, tensors) => unreachable!("{recipe:?} of {} tensors", tensors.len()),
         }
@@ -179,7 +231,7 @@ fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Order, Part, Recipe};
+    use super::{Interpolation, Order, Part, Recipe};
 
     #[test]
     fn matrices_are_transposed_and_scaled_by_their_rows() {
@@ -220,6 +272,36 @@ mod tests {
     }
 
     #[test]
+    fn a_norm_after_a_deconvolution_is_folded_by_its_outputs() {
+        // Two channels in, two out, one tap; the norm of `w x + b` and `folded w x + folded b`.
+        let weights = vec![1.0_f32, -2.0, 0.5, 3.0]; // [in, out, 1, 1]
+        let own = vec![0.125, -0.75];
+        let norm = [
+            vec![2.0, -1.0],
+            vec![0.25, 4.0],
+            vec![-1.0, 0.5],
+            vec![4.0, 0.25],
+        ];
+        let (epsilon, taps) = (1e-5, 1);
+        let with = |first: &Vec<f32>| {
+            let mut tensors = vec![first.clone()];
+            tensors.extend(norm.clone());
+            tensors
+        };
+        let folded = Recipe::NormedDeconvolution { epsilon, taps }.make(with(&weights));
+        let shift = Recipe::NormedOwnBias { epsilon }.make(with(&own));
+        let x = [3.0_f32, -0.5];
+        for output in 0..2 {
+            let product = |weights: &[f32]| weights[output] * x[0] + weights[2 + output] * x[1];
+            let plain = f64::from(product(&weights) + own[output]);
+            let [weight, bias, mean, variance] = norm.each_ref().map(|v| f64::from(v[output]));
+            let expected = (plain - mean) / (variance + epsilon).sqrt() * weight + bias;
+            let found = f64::from(product(&folded) + shift[output]);
+            assert!((found - expected).abs() < 1e-5, "{found} for {expected}");
+        }
+    }
+
+    #[test]
     fn a_part_of_a_weight_is_its_channels() {
         // One filter of three channels, whose taps are numbered; a norm that changes nothing.
         let filter: Vec<f32> = (0_u8..27).map(f32::from).collect();
@@ -242,6 +324,29 @@ mod tests {
         let taps = make(Order::Taps);
         assert_eq!(taps[..4], [9.0, 18.0, 10.0, 19.0]);
         assert_eq!(taps[16..], [17.0, 26.0]);
+    }
+
+    #[test]
+    fn a_class_token_gets_its_position_and_registers_none() {
+        let class = vec![1.0, 2.0];
+        let positions = vec![10.0, 20.0, 30.0, 40.0]; // of the class token and one patch
+        let registers = vec![5.0, 6.0, 7.0, 8.0];
+        let alone = Recipe::PositionedPrefix.make(vec![class.clone(), positions.clone()]);
+        assert_eq!(alone, [11.0, 22.0]);
+        let all = Recipe::PositionedPrefix.make(vec![class, positions, registers]);
+        assert_eq!(all, [11.0, 22.0, 5.0, 6.0, 7.0, 8.0]);
+    }
+
+    #[test]
+    fn positions_become_a_map_without_that_of_the_class_token() {
+        let recipe = Recipe::Positions {
+            channels: 2,
+            grid: [2, 2],
+            interpolation: Interpolation::Bicubic,
+        };
+        let positions = vec![-1.0, -2.0, 1.0, 10.0, 2.0, 20.0, 3.0, 30.0, 4.0, 40.0];
+        let map = recipe.make(vec![positions]);
+        assert_eq!(map, [1.0, 2.0, 3.0, 4.0, 10.0, 20.0, 30.0, 40.0]);
     }
 
     #[test]

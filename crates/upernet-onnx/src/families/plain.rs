@@ -1,0 +1,267 @@
+//! Plain transformers: all layers have the same tokens, one for each whole patch of the image, behind
+//! those that belong to none.
+
+mod attention;
+mod embeddings;
+mod linear;
+mod neck;
+mod perceptron;
+mod positions;
+
+use attention::Attention;
+pub(super) use attention::Projections;
+pub(super) use embeddings::Positions;
+use embeddings::Sequence;
+pub(super) use neck::{FEATURE_PYRAMID, Neck};
+pub(super) use perceptron::{Activation, First, Perceptron};
+pub(super) use positions::LearnedPositions;
+
+use crate::{
+    Error,
+    graph::{Graph, signed},
+    layers::Map,
+};
+
+/// What a plain transformer is made of.
+#[derive(Debug)]
+pub(super) struct Network<'a> {
+    pub(super) patch_size: usize,
+    pub(super) hidden_size: usize,
+    pub(super) num_attention_heads: usize,
+    /// Learned tokens behind the class token that belong to no patch.
+    pub(super) registers: usize,
+    pub(super) positions: Positions,
+    pub(super) projections: Projections,
+    pub(super) perceptron: Perceptron,
+    /// Epsilon of all norms.
+    pub(super) epsilon: f64,
+    pub(super) output_norm: OutputNorm,
+    /// Layers whose maps are returned, from 1, ascending.
+    pub(super) out_stages: &'a [usize],
+    pub(super) neck: Option<Neck>,
+    pub(super) names: Names,
+}
+
+/// Which maps pass the final norm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OutputNorm {
+    Every,
+    Never,
+}
+
+/// How the hub calls the layers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Names {
+    /// The convolution that makes a token of a patch.
+    pub(super) patches: &'static str,
+    /// Before the number of a layer; what follows is below that.
+    pub(super) layers: &'static str,
+    /// Before attention, and before the perceptron.
+    pub(super) norms: [&'static str; 2],
+    /// The factors of the channels of both branches.
+    pub(super) scales: Option<[&'static str; 2]>,
+    /// Of the maps.
+    pub(super) output_norm: &'static str,
+}
+
+impl Network<'_> {
+    pub(super) fn lower(
+        &self,
+        graph: &mut Graph<'_>,
+        pixel_values: &Map,
+    ) -> Result<Vec<Map>, Error> {
+        let mut x = self.embedded(graph, pixel_values)?;
+        let attention = Attention {
+            projections: self.projections,
+            channels: self.hidden_size,
+            heads: self.num_attention_heads,
+            tokens: x.count.clone(),
+        };
+        let mut maps = Vec::with_capacity(self.out_stages.len());
+        let last = self.out_stages.last().copied().unwrap_or_default();
+        for layer in 0..last {
+            let path = format!("{}.{layer}", self.names.layers);
+            x = self.layer(graph, &path, &x, &attention)?;
+            if self.out_stages.contains(&(layer + 1)) {
+                maps.push(self.map(graph, &path, &x)?);
+            }
+        }
+        let Some(neck) = self.neck else {
+            return Ok(maps);
+        };
+        let maps = maps
+            .try_into()
+            .expect("a config has four maps for its neck");
+        neck.lower(graph, maps)
+    }
+
+    /// What the network needs instead, if it takes no image of that size.
+    pub(super) fn refusal(&self, size: [usize; 2]) -> Option<String> {
+        let (patches, why) = match self.neck {
+            Some(_) => (2, "two patches, to be halved"),
+            None => (1, "one patch"),
+        };
+        let least = patches * self.patch_size;
+        let is_small = size.iter().any(|&pixels| pixels < least);
+        is_small.then(|| format!("at least {least} x {least} pixels: {why}"))
+    }
+
+    /// Attention, then a perceptron; each after a norm, both residual.
+    fn layer(
+        &self,
+        graph: &mut Graph<'_>,
+        path: &str,
+        x: &Sequence,
+        attention: &Attention,
+    ) -> Result<Sequence, Error> {
+        let channels = self.hidden_size;
+        let below = |name: &str| format!("{path}.{name}");
+        let [before, after] = self.names.norms.map(below);
+        let [first, second] = match self.names.scales {
+            Some(names) => names.map(|name| Some(below(name))),
+            None => [None, None],
+        };
+        let y = graph.layer_norm(&before, &x.value, channels, self.epsilon)?;
+        let y = attention.lower(graph, path, &y, first.as_deref())?;
+        let value = graph.node(path, "Add", &[&x.value, &y], Vec::new());
+
+        let y = graph.layer_norm(&after, &value, channels, self.epsilon)?;
+        let scale = second.as_deref();
+        let y = self.perceptron.lower(graph, path, &y, (channels, scale))?;
+        let value = graph.node(path, "Add", &[&value, &y], Vec::new());
+        Ok(Sequence { value, ..x.clone() })
+    }
+
+    /// The map of a layer as it is returned.
+    fn map(&self, graph: &mut Graph<'_>, path: &str, x: &Sequence) -> Result<Map, Error> {
+        let channels = self.hidden_size;
+        let behind = signed(self.prefix_tokens());
+        let patches = graph.slice(path, &x.value, 1, [behind, i64::MAX]);
+        let patches = match self.output_norm {
+            OutputNorm::Every => {
+                graph.layer_norm(self.names.output_norm, &patches, channels, self.epsilon)?
+            }
+            OutputNorm::Never => patches,
+        };
+        let [height, width] = x.grid.clone();
+        let map = graph.reshape(path, &patches, &[height, width, channels.into()]);
+        Ok(Map {
+            value: graph.channels_first(path, &map),
+            channels,
+            size: x.grid.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use upernet_hf::{
+        ModelFolder,
+        config::{HfBackboneConfig, HfDinov2Config, HfVitConfig},
+    };
+
+    use crate::{
+        Error,
+        families::Family,
+        graph::{Graph, Size},
+        layers::Map,
+    };
+
+    fn golden(name: &str) -> ModelFolder {
+        let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/goldens");
+        ModelFolder::open(&goldens.join(name)).expect("testdata is complete")
+    }
+
+    fn dinov2(folder: &ModelFolder) -> HfDinov2Config {
+        match &folder.config.backbone {
+            HfBackboneConfig::Dinov2(config) => config.clone(),
+            _ => panic!("no DINOv2"),
+        }
+    }
+
+    fn vit(folder: &ModelFolder) -> HfVitConfig {
+        match &folder.config.backbone {
+            HfBackboneConfig::Vit(config) => config.clone(),
+            _ => panic!("no ViT"),
+        }
+    }
+
+    /// The backbone's graph, and its maps for images of 19 x 27 pixels.
+    fn lowered<'a>(
+        folder: &'a ModelFolder,
+        family: &dyn Family,
+    ) -> Result<(Graph<'a>, Vec<Map>), Error> {
+        let mut graph = Graph::new(&folder.checkpoint);
+        let pixel_values = Map {
+            value: graph.input("pixel_values"),
+            channels: 3,
+            size: [19.into(), 27.into()],
+        };
+        let maps = family.lower(&mut graph, &pixel_values)?;
+        Ok((graph, maps))
+    }
+
+    fn count(graph: &Graph<'_>, operator: &str) -> usize {
+        let nodes = graph.nodes.iter();
+        nodes.filter(|node| node.operator == operator).count()
+    }
+
+    #[test]
+    fn layers_after_the_last_map_are_left_out() {
+        let folder = golden("dinov2");
+        let mut config = dinov2(&folder);
+        for last in [5, 3, 1] {
+            config.out_stages = vec![last];
+            let (graph, maps) = lowered(&folder, &config).expect("it has all weights");
+            assert_eq!(count(&graph, "Softmax"), last);
+            assert_eq!(maps.len(), 1);
+            // Two pixels at the bottom and two on the right are of no whole patch.
+            assert_eq!(maps[0].size, [3, 5].map(Size::Fixed));
+        }
+    }
+
+    #[test]
+    fn maps_are_normed_if_the_config_says_so() {
+        let folder = golden("dinov2");
+        let mut config = dinov2(&folder);
+        let (graph, maps) = lowered(&folder, &config).expect("it has all weights");
+        let norms = count(&graph, "LayerNormalization");
+        assert_eq!((norms, maps.len()), (2 * 5 + 4, 4));
+        config.apply_layernorm = false;
+        let (graph, _) = lowered(&folder, &config).expect("it has all weights");
+        assert_eq!(count(&graph, "LayerNormalization"), 2 * 5);
+    }
+
+    #[test]
+    fn a_feature_pyramid_has_maps_of_four_sizes() {
+        let folder = golden("vit-pyramid");
+        let (graph, maps) = lowered(&folder, &vit(&folder)).expect("it has all weights");
+        let sizes: Vec<_> = maps.iter().map(|map| map.size.clone()).collect();
+        let expected = [[12, 20], [6, 10], [3, 5], [1, 2]];
+        assert_eq!(sizes, expected.map(|size| size.map(Size::Fixed)));
+        assert_eq!(count(&graph, "ConvTranspose"), 3);
+    }
+
+    #[test]
+    fn a_feature_pyramid_needs_weights_of_its_own_and_two_patches() {
+        let folder = golden("dinov2");
+        let config = HfDinov2Config {
+            feature_pyramid: true,
+            ..dinov2(&folder)
+        };
+        let error = lowered(&folder, &config).expect_err("the golden has no neck");
+        let first = "backbone.neck.fpn1.conv_transpose1.weight";
+        assert!(
+            matches!(&error, Error::Missing { key } if key == first),
+            "{error}"
+        );
+        assert_eq!(config.refusal([10, 64]), None);
+        assert_eq!(
+            config.refusal([64, 9]).as_deref(),
+            Some("at least 10 x 10 pixels: two patches, to be halved")
+        );
+        assert_eq!(dinov2(&folder).refusal([64, 9]), None);
+    }
+}

@@ -1,0 +1,99 @@
+//! Attention among all tokens. Upstream: `Dinov2Attention`.
+
+use super::linear::Linear;
+use crate::{
+    Error,
+    families::windowed::{KEYS, LayerBias, QUERIES},
+    graph::{Attribute, Graph, Size, Value},
+};
+
+/// How the layers of an attention are called below the path of the transformer's layer, and which of
+/// them have a bias.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::families) struct Projections {
+    pub(in crate::families) query: (&'static str, LayerBias),
+    pub(in crate::families) key: (&'static str, LayerBias),
+    pub(in crate::families) value: (&'static str, LayerBias),
+    pub(in crate::families) output: (&'static str, LayerBias),
+}
+
+/// What the attention of all layers has in common.
+#[derive(Clone, Debug)]
+pub(super) struct Attention {
+    pub(super) projections: Projections,
+    pub(super) channels: usize,
+    pub(super) heads: usize,
+    pub(super) tokens: Size,
+}
+
+impl Attention {
+    /// `[N, tokens, channels]` to the same; `scale` is the key of the factors of the result.
+    pub(super) fn lower(
+        &self,
+        graph: &mut Graph<'_>,
+        path: &str,
+        x: &Value,
+        scale: Option<&str>,
+    ) -> Result<Value, Error> {
+        let Projections {
+            query,
+            key,
+            value,
+            output,
+        } = self.projections;
+        let scope = format!("{path}.attention");
+        let query = self.projected(graph, path, x, query)?;
+        let query = graph.transpose(&scope, &query, &QUERIES);
+        let key = self.projected(graph, path, x, key)?;
+        let key = graph.transpose(&scope, &key, &KEYS);
+        let value = self.projected(graph, path, x, value)?;
+        let value = graph.transpose(&scope, &value, &QUERIES);
+
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the file holds f32: rounding to it is what is asked for"
+        )]
+        let factor = (self.each() as f64).sqrt().recip() as f32;
+        let factor = graph.floats(&[], &[factor]);
+        let query = graph.node(&scope, "Mul", &[&query, &factor], Vec::new());
+        let logits = graph.node(&scope, "MatMul", &[&query, &key], Vec::new());
+        let axis = vec![("axis", Attribute::Int(-1))];
+        let weights = graph.node(&scope, "Softmax", &[&logits], axis);
+        let y = graph.node(&scope, "MatMul", &[&weights, &value], Vec::new());
+        let y = graph.transpose(&scope, &y, &QUERIES);
+        let y = graph.reshape(&scope, &y, &[self.tokens.clone(), self.channels.into()]);
+        let (name, bias) = output;
+        let output = Linear {
+            path: &format!("{path}.{name}"),
+            channels: [self.channels; 2],
+            bias,
+            scale,
+        };
+        output.lower(graph, &y)
+    }
+
+    /// Channels of a head.
+    fn each(&self) -> usize {
+        self.channels / self.heads
+    }
+
+    /// `[N, tokens, channels]`, projected, as `[N, tokens, heads, each]`.
+    fn projected(
+        &self,
+        graph: &mut Graph<'_>,
+        path: &str,
+        x: &Value,
+        (name, bias): (&str, LayerBias),
+    ) -> Result<Value, Error> {
+        let path = format!("{path}.{name}");
+        let layer = Linear {
+            path: &path,
+            channels: [self.channels; 2],
+            bias,
+            scale: None,
+        };
+        let y = layer.lower(graph, x)?;
+        let split = [self.tokens.clone(), self.heads.into(), self.each().into()];
+        Ok(graph.reshape(&path, &y, &split))
+    }
+}
