@@ -15,6 +15,35 @@ pub(crate) struct Map {
     pub(crate) size: [Size; 2],
 }
 
+/// A map with channels last, `[N, height, width, channels]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Tokens {
+    pub(crate) value: Value,
+    pub(crate) channels: usize,
+    /// Height and width, in cells.
+    pub(crate) size: [Size; 2],
+}
+
+impl Tokens {
+    /// A map with its channels moved.
+    pub(crate) fn from_map(graph: &mut Graph<'_>, scope: &str, x: &Map) -> Self {
+        Self {
+            value: graph.channels_last(scope, &x.value),
+            channels: x.channels,
+            size: x.size.clone(),
+        }
+    }
+
+    /// The map with its channels moved back.
+    pub(crate) fn channels_first(&self, graph: &mut Graph<'_>, scope: &str) -> Map {
+        Map {
+            value: graph.channels_first(scope, &self.value),
+            channels: self.channels,
+            size: self.size.clone(),
+        }
+    }
+}
+
 /// How a convolution goes over its map.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {

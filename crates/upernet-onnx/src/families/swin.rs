@@ -8,9 +8,13 @@ use upernet_hf::config::HfSwinConfig;
 
 use super::{
     Family,
-    windowed::{EMBEDDINGS, LAYER_NORM_EPS, Tokens, embeddings, neighbours, perceptron},
+    windowed::{EMBEDDINGS, LAYER_NORM_EPS, embeddings, neighbours, perceptron},
 };
-use crate::{Error, graph::Graph, layers::Map};
+use crate::{
+    Error,
+    graph::Graph,
+    layers::{Map, Tokens},
+};
 
 impl Family for HfSwinConfig {
     fn lower(&self, graph: &mut Graph<'_>, pixel_values: &Map) -> Result<Vec<Map>, Error> {

@@ -8,9 +8,13 @@ use upernet_hf::config::HfSwinV2Config;
 
 use super::{
     Family,
-    windowed::{LAYER_NORM_EPS, Tokens, embeddings, neighbours, perceptron},
+    windowed::{LAYER_NORM_EPS, embeddings, neighbours, perceptron},
 };
-use crate::{Error, graph::Graph, layers::Map};
+use crate::{
+    Error,
+    graph::Graph,
+    layers::{Map, Tokens},
+};
 
 impl Family for HfSwinV2Config {
     fn lower(&self, graph: &mut Graph<'_>, pixel_values: &Map) -> Result<Vec<Map>, Error> {

@@ -10,7 +10,7 @@ use windows::{Layout, padded};
 use crate::{
     Error,
     graph::{Graph, Size, Value},
-    layers::{Map, Window},
+    layers::{Map, Tokens, Window},
 };
 
 /// Epsilon of every norm outside a block, fixed upstream.
@@ -18,25 +18,6 @@ pub(super) const LAYER_NORM_EPS: f64 = 1e-5;
 
 /// Where the embeddings' layers are.
 pub(super) const EMBEDDINGS: &str = "backbone.embeddings";
-
-/// A map with channels last, `[N, height, width, channels]`.
-#[derive(Clone, Debug)]
-pub(super) struct Tokens {
-    pub(super) value: Value,
-    pub(super) channels: usize,
-    pub(super) size: [Size; 2],
-}
-
-impl Tokens {
-    /// The map as a backbone returns it.
-    pub(super) fn channels_first(&self, graph: &mut Graph<'_>, scope: &str) -> Map {
-        Map {
-            value: graph.channels_first(scope, &self.value),
-            channels: self.channels,
-            size: self.size.clone(),
-        }
-    }
-}
 
 /// Patches as tokens, normed. Images are filled up with zeros to whole patches.
 pub(super) fn embeddings(
@@ -61,14 +42,10 @@ pub(super) fn embeddings(
     };
     let layer = format!("{EMBEDDINGS}.patch_embeddings.projection");
     let x = graph.conv(&layer, &padded, channels, Window::patches(patch))?;
-    let value = graph.channels_last(EMBEDDINGS, &x.value);
+    let x = Tokens::from_map(graph, EMBEDDINGS, &x);
     let norm = format!("{EMBEDDINGS}.norm");
-    let value = graph.layer_norm(&norm, &value, channels, LAYER_NORM_EPS)?;
-    Ok(Tokens {
-        value,
-        channels,
-        size: x.size,
-    })
+    let value = graph.layer_norm(&norm, &x.value, channels, LAYER_NORM_EPS)?;
+    Ok(Tokens { value, ..x })
 }
 
 /// The two linear layers of a block, with GELU between them.

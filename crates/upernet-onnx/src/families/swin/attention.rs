@@ -4,8 +4,9 @@ use upernet_hf::config::HfSwinConfig;
 
 use crate::{
     Error,
-    families::windowed::{Cut, Heads, KEYS, LayerBias, QUERIES, Tokens, Windows},
+    families::windowed::{Cut, Heads, KEYS, LayerBias, QUERIES, Windows},
     graph::{Graph, Value},
+    layers::Tokens,
     weights::Recipe,
 };
 

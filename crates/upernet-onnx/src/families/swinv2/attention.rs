@@ -4,8 +4,9 @@ use upernet_hf::config::HfSwinV2Config;
 
 use crate::{
     Error,
-    families::windowed::{Cut, Heads, KEYS, LayerBias, QUERIES, Tokens, Windows},
+    families::windowed::{Cut, Heads, KEYS, LayerBias, QUERIES, Windows},
     graph::{Attribute, Graph, Value},
+    layers::Tokens,
     weights::{POSITION_PERCEPTRON, Recipe},
 };
 

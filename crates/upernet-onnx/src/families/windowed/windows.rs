@@ -1,7 +1,9 @@
 //! Windows: padding, shifting, cutting and joining, and the mask of shifted windows.
 
-use super::Tokens;
-use crate::graph::{Attribute, Element, Graph, Size, Value, signed};
+use crate::{
+    graph::{Attribute, Element, Graph, Size, Value, signed},
+    layers::Tokens,
+};
 
 /// How the windows of a stage lie.
 #[derive(Clone, Copy, Debug)]
