@@ -12,9 +12,9 @@ PUBLISHED = [
     *(f"convnext-{size}" for size in ("tiny", "small", "base", "large", "xlarge")),
     *(f"swin-{size}" for size in ("tiny", "small", "base", "large")),
 ]
-FAMILIES = ["swinv2-tiny", "convnextv2-tiny", "dinov3-convnext-tiny", "resnet-50"]
+FAMILIES = ["swinv2-tiny", "convnextv2-tiny", "dinov3-convnext-tiny", "resnet-50", "pvt-v2-b2"]
 # Those that `upernet export onnx` does not write.
-NOT_EXPORTED = ["pvt-v2-b2", "beit-base", "dinov2-small"]
+NOT_EXPORTED = ["beit-base", "dinov2-small"]
 EXPORT = "onnxruntime-export"
 ROUNDS, PASSES = 2, 3
 

@@ -445,6 +445,11 @@ def _dinov2_small():
     return plain_vit(Dinov2Config, 384, 6, 14, 12, QUARTERS, image_size=518)
 
 
+def _pvt_v2_b2(**more):
+    stages = ((64, 128, 320, 512), (3, 4, 6, 3), (8, 4, 2, 1), (1, 2, 5, 8), (8, 8, 4, 4))
+    return pvt_v2(*stages, **more)
+
+
 # The published sizes, with weights of our own.
 FULL: dict[str, Callable[[], Case]] = {
     "full-swin-tiny": _full(lambda: swin(96, (2, 2, 6, 2), (3, 6, 12, 24), 7), 384),
@@ -479,10 +484,8 @@ FULL: dict[str, Callable[[], Case]] = {
         ),
         768,
     ),
-    "full-pvt-v2-b2": _full(
-        lambda: pvt_v2((64, 128, 320, 512), (3, 4, 6, 3), (8, 4, 2, 1), (1, 2, 5, 8), (8, 8, 4, 4)),
-        320,
-    ),
+    "full-pvt-v2-b2": _full(_pvt_v2_b2, 320),
+    "full-pvt-v2-b2-linear": _full(lambda: _pvt_v2_b2(linear_attention=True), 320),
     "full-resnet-50": _full(lambda: resnet(64, (256, 512, 1024, 2048), (3, 4, 6, 3)), 1024),
     # Positions were learned on 37 x 37 patches, which is the size of the first.
     "full-dinov2-small": _full(_dinov2_small, 384, 518),

@@ -261,6 +261,8 @@ mod tests {
     #[case::resnet("resnet")]
     #[case::resnet_of_basic_blocks("resnet-basic")]
     #[case::resnet_with_options("resnet-options")]
+    #[case::pvt_v2("pvt-v2")]
+    #[case::pvt_v2_with_linear_attention("pvt-v2-linear")]
     #[case::dinov2("dinov2")]
     #[case::dinov2_with_registers("dinov2-registers")]
     #[case::vit_with_feature_pyramid("vit-pyramid")]
@@ -320,6 +322,8 @@ mod tests {
             "convnextv2",
             "dinov3-convnext",
             "resnet",
+            "pvt-v2",
+            "pvt-v2-linear",
             "dinov2",
             "dinov2-registers",
             "vit-pyramid",
@@ -346,9 +350,12 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_file_for_one_size_computes_no_sizes_but_the_batch() {
-        let folder = golden("swin");
+    #[rstest]
+    #[case::windows("swin")]
+    #[case::reduced_maps("pvt-v2")]
+    #[case::averages("pvt-v2-linear")]
+    fn a_file_for_one_size_computes_no_sizes_but_the_batch(#[case] name: &str) {
+        let folder = golden(name);
         let graph = lowered(&folder, ImageSize::Fixed([50, 70]));
         let shapes = |graph: &Graph<'_>| {
             let nodes = graph.nodes.iter();

@@ -3,6 +3,7 @@
 mod convnext;
 mod dinov2;
 mod plain;
+mod pvt_v2;
 mod resnet;
 mod swin;
 mod swinv2;
@@ -14,13 +15,14 @@ use upernet_hf::config::HfBackboneConfig;
 use crate::{Error, graph::Graph, layers::Map};
 
 /// The `model_type` of each backbone family that can be written as ONNX.
-pub const LOWERED_BACKBONES: [&str; 10] = [
+pub const LOWERED_BACKBONES: [&str; 11] = [
     "swin",
     "swinv2",
     "convnext",
     "convnextv2",
     "dinov3_convnext",
     "resnet",
+    "pvt_v2",
     "dinov2",
     "dinov2_with_registers",
     "vit",
@@ -53,6 +55,7 @@ pub(crate) fn family(config: &HfBackboneConfig) -> Result<&dyn Family, Error> {
         HfBackboneConfig::ResNet(resnet) => Ok(resnet),
         HfBackboneConfig::ConvNextV2(convnext) => Ok(convnext),
         HfBackboneConfig::Dinov3ConvNext(convnext) => Ok(convnext),
+        HfBackboneConfig::PvtV2(pvt) => Ok(pvt),
         HfBackboneConfig::Dinov2(dinov2) => Ok(dinov2),
         HfBackboneConfig::Vit(vit) => Ok(vit),
         other => Err(Error::Backbone {

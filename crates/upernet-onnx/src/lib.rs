@@ -16,9 +16,9 @@
 //! batch is always free; height and width are constants unless [`ImageSize::Dynamic`] is asked for.
 //! Batch normalisation is folded into the convolution before it and a layer scale into the layer before
 //! it, in 64 bits; the auxiliary head is left out. Averages on the grids of the pyramid
-//! pooling are two products with small matrices, since ONNX has no adaptive average pooling. The two
-//! convolutions of joined maps meet their weights before they are resized, which saves 40 % of a Swin-T's
-//! products at 512 x 512 and changes its result by no more than rounding.
+//! pooling, and of PVTv2's keys, are two products with small matrices, since ONNX has no adaptive average
+//! pooling. The two convolutions of joined maps meet their weights before they are resized, which saves
+//! 40 % of a Swin-T's products at 512 x 512 and changes its result by no more than rounding.
 //!
 //! Initialisers are called by their hub keys; weights of linear layers lie transposed.
 //!

@@ -6,7 +6,7 @@
 
 use crate::{
     graph::{Attribute, Element, Graph, Size, Value, signed},
-    layers::Map,
+    layers::{Map, Tokens},
 };
 
 impl Graph<'_> {
@@ -18,6 +18,25 @@ impl Graph<'_> {
         let value = self.node(scope, "MatMul", &[&x.value, &columns], Vec::new()); // [N, C, H, cells]
         let value = self.node(scope, "MatMul", &[&rows, &value], Vec::new());
         Map {
+            value,
+            channels: x.channels,
+            size: [cells.into(), cells.into()],
+        }
+    }
+
+    /// Averages a map with channels last on a grid of `cells` x `cells`.
+    pub(crate) fn average_tokens(&mut self, scope: &str, x: &Tokens, cells: usize) -> Tokens {
+        let [height, width] = &x.size;
+        let channels = Size::Fixed(x.channels);
+        // Both axes are rows here, each of all that lies behind it.
+        let [rows, columns] =
+            [height, width].map(|size| self.averages(scope, size, cells, Axis::Rows));
+        let line = self.times(width, &channels);
+        let value = self.reshape(scope, &x.value, &[height.clone(), line]);
+        let value = self.node(scope, "MatMul", &[&rows, &value], Vec::new()); // [N, cells, (W, C)]
+        let value = self.reshape(scope, &value, &[cells.into(), width.clone(), channels]);
+        let value = self.node(scope, "MatMul", &[&columns, &value], Vec::new());
+        Tokens {
             value,
             channels: x.channels,
             size: [cells.into(), cells.into()],
@@ -98,6 +117,10 @@ fn weight([cell, position]: [usize; 2], [cells, size]: [usize; 2]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::weight;
+    use crate::{
+        graph::{Element, Graph, Size, tests::Counted},
+        layers::Tokens,
+    };
 
     fn matrix(cells: usize, size: usize) -> Vec<Vec<f32>> {
         (0..cells)
@@ -136,5 +159,51 @@ mod tests {
                 assert!((sum - 1.0).abs() < 1e-6, "{cells} of {size}: {sum}");
             }
         }
+    }
+
+    /// What a grid of 7 x 7 adds to a graph: its operators, and the shapes of its constants.
+    fn added(graph: &mut Graph<'_>, size: [Size; 2]) -> (Vec<&'static str>, Vec<Vec<usize>>) {
+        let [nodes, constants] = [graph.nodes.len(), graph.initializers.len()];
+        // An image's own, so that nothing of it has been computed before.
+        let value = graph.input("x");
+        let channels = 4;
+        let x = Tokens {
+            value,
+            channels,
+            size,
+        };
+        let grid = graph.average_tokens("pool", &x, 7);
+        assert_eq!((grid.channels, grid.size), (4, [7.into(), 7.into()]));
+        let operators = graph.nodes[nodes..].iter().map(|node| node.operator);
+        let floats = graph.initializers[constants..].iter();
+        let floats = floats.filter(|stored| stored.element == Element::F32);
+        (
+            operators.collect(),
+            floats.map(|stored| stored.dims.clone()).collect(),
+        )
+    }
+
+    #[test]
+    fn blocks_share_the_matrices_of_a_size() {
+        let weights = Counted::default();
+        let mut graph = Graph::new(&weights);
+        let steps = vec!["Reshape", "MatMul", "Reshape", "MatMul"];
+        let matrices = vec![vec![7, 16], vec![7, 9]];
+        let found = added(&mut graph, [16.into(), 9.into()]);
+        assert_eq!(found, (steps.clone(), matrices));
+        let found = added(&mut graph, [9.into(), 16.into()]);
+        assert_eq!(found, (steps, Vec::new()));
+    }
+
+    #[test]
+    fn blocks_compute_the_matrices_of_a_size_once() {
+        let weights = Counted::default();
+        let mut graph = Graph::new(&weights);
+        let image = graph.input("image");
+        let size = [2, 3].map(|axis| graph.length(&image, axis));
+        let (first, _) = added(&mut graph, size.clone());
+        assert!(first.contains(&"Range"), "{first:?}");
+        let (second, _) = added(&mut graph, size);
+        assert_eq!(second, ["Reshape", "MatMul", "Reshape", "MatMul"]);
     }
 }
