@@ -191,7 +191,7 @@ mod tests {
     };
 
     /// Operators that every runtime has for any size. No average pooling is among them, and no batch norm.
-    const OPERATORS: [&str; 34] = [
+    const OPERATORS: [&str; 36] = [
         "Abs",
         "Add",
         "And",
@@ -199,6 +199,7 @@ mod tests {
         "Concat",
         "Conv",
         "ConvTranspose",
+        "Cos",
         "Div",
         "Equal",
         "Erf",
@@ -220,6 +221,7 @@ mod tests {
         "Resize",
         "Shape",
         "Sigmoid",
+        "Sin",
         "Slice",
         "Softmax",
         "Squeeze",
@@ -265,6 +267,8 @@ mod tests {
     #[case::pvt_v2_with_linear_attention("pvt-v2-linear")]
     #[case::dinov2("dinov2")]
     #[case::dinov2_with_registers("dinov2-registers")]
+    #[case::dinov3_vit("dinov3-vit")]
+    #[case::dinov3_vit_with_gates("dinov3-vit-gated")]
     #[case::vit_with_feature_pyramid("vit-pyramid")]
     #[case::three_levels("head-three-level")]
     fn graphs_are_whole(
@@ -326,6 +330,8 @@ mod tests {
             "pvt-v2-linear",
             "dinov2",
             "dinov2-registers",
+            "dinov3-vit",
+            "dinov3-vit-gated",
             "vit-pyramid",
         ] {
             let folder = golden(name);

@@ -2,6 +2,7 @@
 
 mod convnext;
 mod dinov2;
+mod dinov3_vit;
 mod plain;
 mod pvt_v2;
 mod resnet;
@@ -15,7 +16,7 @@ use upernet_hf::config::HfBackboneConfig;
 use crate::{Error, graph::Graph, layers::Map};
 
 /// The `model_type` of each backbone family that can be written as ONNX.
-pub const LOWERED_BACKBONES: [&str; 11] = [
+pub const LOWERED_BACKBONES: [&str; 12] = [
     "swin",
     "swinv2",
     "convnext",
@@ -25,6 +26,7 @@ pub const LOWERED_BACKBONES: [&str; 11] = [
     "pvt_v2",
     "dinov2",
     "dinov2_with_registers",
+    "dinov3_vit",
     "vit",
     "vit_mae",
 ];
@@ -57,6 +59,7 @@ pub(crate) fn family(config: &HfBackboneConfig) -> Result<&dyn Family, Error> {
         HfBackboneConfig::Dinov3ConvNext(convnext) => Ok(convnext),
         HfBackboneConfig::PvtV2(pvt) => Ok(pvt),
         HfBackboneConfig::Dinov2(dinov2) => Ok(dinov2),
+        HfBackboneConfig::Dinov3Vit(dinov3) => Ok(dinov3),
         HfBackboneConfig::Vit(vit) => Ok(vit),
         other => Err(Error::Backbone {
             model_type: other.model_type(),

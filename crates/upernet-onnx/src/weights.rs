@@ -74,6 +74,8 @@ pub(crate) enum Recipe {
     },
     /// What Swin V2 multiplies cosines by, given the logarithms.
     CosineFactors,
+    /// Tensors one behind the other.
+    Joined,
     /// A class token, the positions of all tokens, of which the first is added to it, and behind it what
     /// else belongs to no patch.
     PositionedPrefix,
@@ -157,6 +159,7 @@ impl Recipe {
                 let factor = |logarithm: &f32| f64::from(*logarithm).min(LARGEST_FACTOR).exp();
                 logarithms.iter().map(factor).map(rounded).collect()
             }
+            (Self::Joined, tensors) => tensors.concat(),
             (Self::PositionedPrefix, [class, positions, others @ ..]) => {
                 for (number, position) in class.iter_mut().zip(positions) {
                     *number = rounded(f64::from(*number) + f64::from(*position));
@@ -331,6 +334,8 @@ mod tests {
         let class = vec![1.0, 2.0];
         let positions = vec![10.0, 20.0, 30.0, 40.0]; // of the class token and one patch
         let registers = vec![5.0, 6.0, 7.0, 8.0];
+        let joined = Recipe::Joined.make(vec![class.clone(), registers.clone()]);
+        assert_eq!(joined, [1.0, 2.0, 5.0, 6.0, 7.0, 8.0]);
         let alone = Recipe::PositionedPrefix.make(vec![class.clone(), positions.clone()]);
         assert_eq!(alone, [11.0, 22.0]);
         let all = Recipe::PositionedPrefix.make(vec![class, positions, registers]);

@@ -45,6 +45,7 @@ fn network(config: &HfDinov2Config) -> Network<'_> {
     Network {
         patch_size: config.patch_size,
         hidden_size: config.hidden_size,
+        num_hidden_layers: config.num_hidden_layers,
         num_attention_heads: config.num_attention_heads,
         registers: config.num_register_tokens.unwrap_or(0),
         positions: Positions::Learned(LearnedPositions {

@@ -7,14 +7,16 @@ mod linear;
 mod neck;
 mod perceptron;
 mod positions;
+mod rotary;
 
 use attention::Attention;
 pub(super) use attention::Projections;
 pub(super) use embeddings::Positions;
-use embeddings::Sequence;
+use embeddings::{EMBEDDINGS, Sequence};
 pub(super) use neck::{FEATURE_PYRAMID, Neck};
 pub(super) use perceptron::{Activation, First, Perceptron};
 pub(super) use positions::LearnedPositions;
+use rotary::{Rotary, Rotation};
 
 use crate::{
     Error,
@@ -27,6 +29,7 @@ use crate::{
 pub(super) struct Network<'a> {
     pub(super) patch_size: usize,
     pub(super) hidden_size: usize,
+    pub(super) num_hidden_layers: usize,
     pub(super) num_attention_heads: usize,
     /// Learned tokens behind the class token that belong to no patch.
     pub(super) registers: usize,
@@ -46,6 +49,8 @@ pub(super) struct Network<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OutputNorm {
     Every,
+    /// That of the network's last layer, if it is returned.
+    Last,
     Never,
 }
 
@@ -76,6 +81,7 @@ impl Network<'_> {
             channels: self.hidden_size,
             heads: self.num_attention_heads,
             tokens: x.count.clone(),
+            rotation: self.rotation(graph, &x),
         };
         let mut maps = Vec::with_capacity(self.out_stages.len());
         let last = self.out_stages.last().copied().unwrap_or_default();
@@ -83,7 +89,7 @@ impl Network<'_> {
             let path = format!("{}.{layer}", self.names.layers);
             x = self.layer(graph, &path, &x, &attention)?;
             if self.out_stages.contains(&(layer + 1)) {
-                maps.push(self.map(graph, &path, &x)?);
+                maps.push(self.map(graph, layer, &path, &x)?);
             }
         }
         let Some(neck) = self.neck else {
@@ -104,6 +110,19 @@ impl Network<'_> {
         let least = patches * self.patch_size;
         let is_small = size.iter().any(|&pixels| pixels < least);
         is_small.then(|| format!("at least {least} x {least} pixels: {why}"))
+    }
+
+    /// What queries and keys of `x` are turned by, if positions are rotary.
+    fn rotation(&self, graph: &mut Graph<'_>, x: &Sequence) -> Option<Rotation> {
+        let Positions::Rotary(base) = self.positions else {
+            return None;
+        };
+        let rotary = Rotary {
+            base,
+            each: self.hidden_size / self.num_attention_heads,
+            prefix: self.prefix_tokens(),
+        };
+        Some(rotary.rotation(graph, EMBEDDINGS, &x.grid))
     }
 
     /// Attention, then a perceptron; each after a norm, both residual.
@@ -132,17 +151,26 @@ impl Network<'_> {
         Ok(Sequence { value, ..x.clone() })
     }
 
-    /// The map of a layer as it is returned.
-    fn map(&self, graph: &mut Graph<'_>, path: &str, x: &Sequence) -> Result<Map, Error> {
+    /// The map of a layer, counted from 0, as it is returned.
+    fn map(
+        &self,
+        graph: &mut Graph<'_>,
+        layer: usize,
+        path: &str,
+        x: &Sequence,
+    ) -> Result<Map, Error> {
         let channels = self.hidden_size;
         let behind = signed(self.prefix_tokens());
-        let patches = graph.slice(path, &x.value, 1, [behind, i64::MAX]);
-        let patches = match self.output_norm {
-            OutputNorm::Every => {
-                graph.layer_norm(self.names.output_norm, &patches, channels, self.epsilon)?
-            }
-            OutputNorm::Never => patches,
+        let mut patches = graph.slice(path, &x.value, 1, [behind, i64::MAX]);
+        let is_normed = match self.output_norm {
+            OutputNorm::Every => true,
+            OutputNorm::Last => layer + 1 == self.num_hidden_layers,
+            OutputNorm::Never => false,
         };
+        if is_normed {
+            let norm = self.names.output_norm;
+            patches = graph.layer_norm(norm, &patches, channels, self.epsilon)?;
+        }
         let [height, width] = x.grid.clone();
         let map = graph.reshape(path, &patches, &[height, width, channels.into()]);
         Ok(Map {
@@ -159,7 +187,7 @@ mod tests {
 
     use upernet_hf::{
         ModelFolder,
-        config::{HfBackboneConfig, HfDinov2Config, HfVitConfig},
+        config::{HfBackboneConfig, HfDinov2Config, HfDinov3VitConfig, HfVitConfig},
     };
 
     use crate::{
@@ -178,6 +206,13 @@ mod tests {
         match &folder.config.backbone {
             HfBackboneConfig::Dinov2(config) => config.clone(),
             _ => panic!("no DINOv2"),
+        }
+    }
+
+    fn dinov3(folder: &ModelFolder) -> HfDinov3VitConfig {
+        match &folder.config.backbone {
+            HfBackboneConfig::Dinov3Vit(config) => config.clone(),
+            _ => panic!("no DINOv3"),
         }
     }
 
@@ -232,6 +267,38 @@ mod tests {
         config.apply_layernorm = false;
         let (graph, _) = lowered(&folder, &config).expect("it has all weights");
         assert_eq!(count(&graph, "LayerNormalization"), 2 * 5);
+    }
+
+    #[test]
+    fn dinov3_norms_the_map_of_its_last_layer_in_any_case() {
+        let folder = golden("dinov3-vit-gated");
+        let mut config = dinov3(&folder);
+        assert!(!config.apply_layernorm);
+        for (layers, norms) in [(4, 2 * 4 + 1), (3, 2 * 3)] {
+            config.out_stages = (1..=layers).collect();
+            let (graph, _) = lowered(&folder, &config).expect("it has all weights");
+            assert_eq!(count(&graph, "LayerNormalization"), norms);
+        }
+    }
+
+    #[test]
+    fn layers_have_a_bias_if_the_config_says_so() {
+        let folder = golden("dinov3-vit");
+        let mut config = dinov3(&folder);
+        let (graph, _) = lowered(&folder, &config).expect("it has all weights");
+        let all = count(&graph, "Add");
+        config.query_bias = false;
+        config.proj_bias = false;
+        config.mlp_bias = false;
+        let (graph, _) = lowered(&folder, &config).expect("it has all weights");
+        assert_eq!(count(&graph, "Add"), all - 4 * config.num_hidden_layers);
+        config.key_bias = true;
+        let error = lowered(&folder, &config).expect_err("the golden has none");
+        let key = "backbone.layer.0.attention.k_proj.bias";
+        assert!(
+            matches!(&error, Error::Missing { key: found } if found == key),
+            "{error}"
+        );
     }
 
     #[test]

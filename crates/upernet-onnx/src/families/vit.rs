@@ -36,6 +36,7 @@ fn network(config: &HfVitConfig) -> Network<'_> {
     Network {
         patch_size: config.patch_size,
         hidden_size: config.hidden_size,
+        num_hidden_layers: config.num_hidden_layers,
         num_attention_heads: config.num_attention_heads,
         registers: 0,
         positions: Positions::Learned(LearnedPositions {

@@ -1,6 +1,7 @@
-//! Attention among all tokens. Upstream: `Dinov2Attention`.
+//! Attention among all tokens. Upstream: `Dinov2Attention`, `ViTAttention`,
+//! `DINOv3ViTAttention`.
 
-use super::linear::Linear;
+use super::{linear::Linear, rotary::Rotation};
 use crate::{
     Error,
     families::windowed::{KEYS, LayerBias, QUERIES},
@@ -24,6 +25,8 @@ pub(super) struct Attention {
     pub(super) channels: usize,
     pub(super) heads: usize,
     pub(super) tokens: Size,
+    /// What queries and keys are turned by, if positions are rotary.
+    pub(super) rotation: Option<Rotation>,
 }
 
 impl Attention {
@@ -43,8 +46,10 @@ impl Attention {
         } = self.projections;
         let scope = format!("{path}.attention");
         let query = self.projected(graph, path, x, query)?;
+        let query = self.turned(graph, &scope, query);
         let query = graph.transpose(&scope, &query, &QUERIES);
         let key = self.projected(graph, path, x, key)?;
+        let key = self.turned(graph, &scope, key);
         let key = graph.transpose(&scope, &key, &KEYS);
         let value = self.projected(graph, path, x, value)?;
         let value = graph.transpose(&scope, &value, &QUERIES);
@@ -75,6 +80,14 @@ impl Attention {
     /// Channels of a head.
     fn each(&self) -> usize {
         self.channels / self.heads
+    }
+
+    /// Queries or keys, `[N, tokens, heads, each]`, at their positions.
+    fn turned(&self, graph: &mut Graph<'_>, scope: &str, x: Value) -> Value {
+        match &self.rotation {
+            Some(rotation) => rotation.turned(graph, scope, &x),
+            None => x,
+        }
     }
 
     /// `[N, tokens, channels]`, projected, as `[N, tokens, heads, each]`.

@@ -1,5 +1,5 @@
 //! Image to tokens: whole patches with their positions, and before them what belongs to none. Upstream:
-//! `Dinov2Embeddings`, `Dinov2WithRegistersEmbeddings`.
+//! `Dinov2Embeddings`, `Dinov2WithRegistersEmbeddings`, `ViTEmbeddings`, `DINOv3ViTEmbeddings`.
 
 use super::{Network, positions::LearnedPositions};
 use crate::{
@@ -10,13 +10,15 @@ use crate::{
 };
 
 /// Where the embeddings' tensors are.
-const EMBEDDINGS: &str = "backbone.embeddings";
+pub(super) const EMBEDDINGS: &str = "backbone.embeddings";
 
 /// How a token knows where its patch is.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::families) enum Positions {
     /// By what is learned for each patch of a square of that side, and for the class token.
     Learned(LearnedPositions),
+    /// By what its queries and keys are turned by; the base of the wavelengths.
+    Rotary(f64),
 }
 
 /// Tokens, `[N, prefix + patches, channels]`.
@@ -44,6 +46,7 @@ impl Network<'_> {
                 let inputs = [&patches.value, &positions];
                 graph.node(EMBEDDINGS, "Add", &inputs, Vec::new())
             }
+            Positions::Rotary(_) => patches.value,
         };
         let [height, width] = &patches.size;
         let cells = graph.times(height, width);
@@ -76,13 +79,21 @@ impl Network<'_> {
         let of_class = [1, 1, channels];
         let of_registers = [1, self.registers, channels];
         let mut stored: Vec<(&str, &[usize])> = vec![(&class, &of_class)];
-        let Positions::Learned(learned) = self.positions;
-        let of_positions = learned.dims(channels);
-        stored.push((&positions, &of_positions));
+        let of_positions = match self.positions {
+            Positions::Learned(learned) => Some(learned.dims(channels)),
+            Positions::Rotary(_) => None,
+        };
+        let recipe = match &of_positions {
+            Some(dims) => {
+                stored.push((&positions, dims));
+                Recipe::PositionedPrefix
+            }
+            None => Recipe::Joined,
+        };
         if self.registers > 0 {
             stored.push((&registers, &of_registers));
         }
         let dims = [1, self.prefix_tokens(), channels];
-        graph.derived(&class, &dims, Recipe::PositionedPrefix, &stored)
+        graph.derived(&class, &dims, recipe, &stored)
     }
 }

@@ -1,5 +1,5 @@
 //! What follows attention in a layer. Upstream: `Dinov2MLP`, `Dinov2SwiGLUFFN`,
-//! `ViTMLP`.
+//! `ViTMLP`, `DINOv3ViTMLP`, `DINOv3ViTGatedMLP`.
 
 use super::linear::Linear;
 use crate::{
@@ -28,6 +28,11 @@ pub(in crate::families) enum First {
     Plain(&'static str),
     /// A linear layer with twice the channels: the activation of one half times the other.
     JoinedGate(&'static str),
+    /// Two linear layers: the activation of the gate times the values.
+    Gate {
+        gate: &'static str,
+        values: &'static str,
+    },
 }
 
 /// An activation of a perceptron.
@@ -59,6 +64,13 @@ impl Perceptron {
                 let gate = graph.slice(path, &both, -1, [0, inner]);
                 let values = graph.slice(path, &both, -1, [inner, 2 * inner]);
                 let gate = self.activation.lower(graph, path, &gate);
+                graph.node(path, "Mul", &[&gate, &values], Vec::new())
+            }
+            First::Gate { gate, values } => {
+                let channels = [channels, self.inner];
+                let gate = self.layer(graph, &format!("{path}.{gate}"), x, channels)?;
+                let gate = self.activation.lower(graph, path, &gate);
+                let values = self.layer(graph, &format!("{path}.{values}"), x, channels)?;
                 graph.node(path, "Mul", &[&gate, &values], Vec::new())
             }
         };
