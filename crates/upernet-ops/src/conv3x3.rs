@@ -3,15 +3,13 @@
 use burn::tensor::{Tensor, assert_shape, module::conv2d, ops::ConvOptions};
 
 use crate::{
-    Activation, Precision,
-    bytes::{bytes_of, plain_bytes},
-    differentiable,
+    Activation, Precision, differentiable,
     flex::{self, Map},
     kernels::{
         conv3x3::{self as kernel, Conv3x3Weights},
-        gemm::{Epilogue, Residual},
+        gemm::Epilogue,
     },
-    linear::assert_channels,
+    matrix_layer::{MatrixLayer, MatrixWeights},
 };
 
 /// Computes `activation(conv3x3(x) + bias)`; the map keeps its size.
@@ -66,38 +64,23 @@ fn convolve_plain(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> T
 /// A [`conv3x3`] whose weights are laid out for inference.
 #[derive(Debug)]
 pub struct PreparedConv3x3 {
-    form: Form,
+    layer: MatrixLayer<Conv3x3Weights, 4>,
     activation: Activation,
-}
-
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a network has few, and they are not moved about"
-)]
-enum Form {
-    Kernel(Packed),
-    Plain {
-        weight: Tensor<4>,
-        bias: Option<Tensor<1>>,
-    },
 }
 
 impl PreparedConv3x3 {
     /// Lays out `weight`, `[channels out, channels in, 3, 3]`, and `bias`, `[channels out]`.
+    ///
+    /// The kernel computes with 32 bits in any precision.
     #[must_use]
     pub fn new(
         weight: Tensor<4>,
         bias: Option<Tensor<1>>,
         activation: Activation,
-        precision: Precision,
+        _precision: Precision,
     ) -> Self {
-        let form = if flex::has_kernels(&weight.device()) {
-            Form::Kernel(Packed::new(weight, bias, precision))
-        } else {
-            Form::Plain { weight, bias }
-        };
-        Self { form, activation }
+        let layer = MatrixLayer::of(weight, bias, pack);
+        Self { layer, activation }
     }
 
     /// Computes `activation(conv3x3(x) + bias)`.
@@ -108,12 +91,7 @@ impl PreparedConv3x3 {
     /// - output: `[N, channels out, H, W]`
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        match &self.form {
-            Form::Kernel(packed) => packed.forward(x, self.activation),
-            Form::Plain { weight, bias } => {
-                conv3x3(x, weight.clone(), bias.clone(), self.activation)
-            }
-        }
+        self.layer.forward(x, self.activation, convolve)
     }
 
     /// Computes `activation(conv3x3(x) + bias + residual)`.
@@ -124,68 +102,32 @@ impl PreparedConv3x3 {
     /// - `residual`, output: `[N, channels out, H, W]`
     #[must_use]
     pub fn forward_onto(&self, x: Tensor<4>, residual: Tensor<4>) -> Tensor<4> {
-        match &self.form {
-            Form::Kernel(packed) => packed.forward_onto(x, residual, self.activation),
-            Form::Plain { weight, bias } => {
-                let y = convolve(x, weight.clone(), bias.clone());
-                self.activation.apply(y + residual)
-            }
-        }
+        self.layer
+            .forward_onto(x, residual, self.activation, convolve)
     }
 
     /// Bytes of the weights as they are kept.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        match &self.form {
-            Form::Kernel(packed) => packed.weight.bytes() + bytes_of(packed.bias.as_deref()),
-            Form::Plain { weight, bias } => {
-                plain_bytes(weight) + bias.as_ref().map_or(0, plain_bytes)
-            }
-        }
+        self.layer.bytes()
     }
 }
 
-#[derive(Debug)]
-struct Packed {
-    weight: Conv3x3Weights,
-    bias: Option<Vec<f32>>,
+fn pack(weight: Tensor<4>) -> Conv3x3Weights {
+    let [channels_out, channels_in, ..] = weight.dims();
+    Conv3x3Weights::new(&flex::values(weight), [channels_out, channels_in])
 }
 
-impl Packed {
-    fn new(weight: Tensor<4>, bias: Option<Tensor<1>>, _precision: Precision) -> Self {
-        let [channels_out, channels_in, ..] = weight.dims();
-        Self {
-            weight: Conv3x3Weights::new(&flex::values(weight), [channels_out, channels_in]),
-            bias: bias.map(flex::values),
-        }
+impl MatrixWeights for Conv3x3Weights {
+    fn inputs(&self) -> usize {
+        self.inputs()
     }
 
-    fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
-        let x = Map::from_tensor(x);
-        let [batch, height, width, _] = x.dims();
-        let y = Map::to_fill([batch, height, width, self.weight.outputs()]);
-        self.compute(&x, y, Residual::None, activation)
+    fn outputs(&self) -> usize {
+        self.outputs()
     }
 
-    fn forward_onto(&self, x: Tensor<4>, residual: Tensor<4>, activation: Activation) -> Tensor<4> {
-        let (x, y) = (Map::from_tensor(x), Map::from_tensor(residual));
-        self.compute(&x, y, Residual::Output, activation)
-    }
-
-    fn compute(
-        &self,
-        x: &Map,
-        mut y: Map,
-        residual: Residual<'_>,
-        activation: Activation,
-    ) -> Tensor<4> {
-        assert_channels(x, self.weight.inputs());
-        let epilogue = Epilogue {
-            bias: self.bias.as_deref(),
-            residual,
-            activation: activation.into(),
-        };
-        kernel::conv3x3(x.values(), x.size(), &self.weight, epilogue, y.values_mut());
-        y.into_tensor()
+    fn compute(&self, x: &Map, epilogue: Epilogue<'_>, y: &mut Map) {
+        kernel::conv3x3(x.values(), x.size(), self, epilogue, y.values_mut());
     }
 }

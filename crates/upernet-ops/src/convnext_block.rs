@@ -7,14 +7,15 @@ use burn::tensor::Tensor;
 
 use crate::{
     Activation, MlpWeights, Precision, ResponseNormWeights,
-    bytes::plain_bytes,
+    bytes::Bytes,
     depthwise_conv,
     flex::{self, Map},
+    form::Form,
     kernels::{
         depthwise::DepthwiseWeights,
         mlp::{Mlp, ResponseMlp},
     },
-    linear::assert_channels,
+    matrix_layer::assert_channels,
     mlp, response_norm,
 };
 
@@ -63,24 +64,7 @@ pub fn convnext_branch(x: Tensor<4>, weights: &ConvNextBlockWeights) -> Tensor<4
 /// A [`convnext_block`] whose weights are laid out for inference.
 #[derive(Debug)]
 pub struct PreparedConvNextBlock {
-    form: Form,
-}
-
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a network has few, and they are not moved about"
-)]
-enum Form {
-    Kernel {
-        depthwise: DepthwiseWeights,
-        mlp: Mlp,
-    },
-    ResponseKernel {
-        depthwise: DepthwiseWeights,
-        mlp: ResponseMlp,
-    },
-    Plain(ConvNextBlockWeights),
+    form: Form<Packed, ConvNextBlockWeights>,
 }
 
 impl PreparedConvNextBlock {
@@ -91,23 +75,8 @@ impl PreparedConvNextBlock {
     /// Panics if the kernel is even.
     #[must_use]
     pub fn new(weights: ConvNextBlockWeights, precision: Precision) -> Self {
-        let form = if flex::has_kernels(&weights.depthwise.device()) {
-            let [_, _, kernel, _] = weights.depthwise.dims();
-            let bias = flex::values(weights.depthwise_bias);
-            let depthwise = DepthwiseWeights::new(kernel, &flex::values(weights.depthwise), bias);
-            match weights.response_norm {
-                None => Form::Kernel {
-                    depthwise,
-                    mlp: mlp::pack(weights.mlp, precision),
-                },
-                Some(norm) => Form::ResponseKernel {
-                    depthwise,
-                    mlp: mlp::pack_with_response(weights.mlp, norm, precision),
-                },
-            }
-        } else {
-            Form::Plain(weights)
-        };
+        let device = weights.depthwise.device();
+        let form = Form::new(weights, &device, |weights| pack(weights, precision));
         Self { form }
     }
 
@@ -119,28 +88,7 @@ impl PreparedConvNextBlock {
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match &self.form {
-            Form::Kernel { depthwise, mlp } => {
-                let x = Map::from_tensor(x);
-                assert_channels(&x, mlp.channels());
-                let mut y = Map::to_fill(x.dims());
-                mlp.convnext_block(x.values(), x.size(), depthwise, y.values_mut());
-                y.into_tensor()
-            }
-            Form::ResponseKernel { depthwise, mlp } => {
-                let x = Map::from_tensor(x);
-                assert_channels(&x, mlp.channels());
-                let [_, height, width, _] = x.dims();
-                let mut hidden = Map::to_fill([1, height, width, mlp.hidden_channels()]);
-                let mut y = Map::to_fill(x.dims());
-                mlp.convnext_block(
-                    x.values(),
-                    x.size(),
-                    depthwise,
-                    hidden.values_mut(),
-                    y.values_mut(),
-                );
-                y.into_tensor()
-            }
+            Form::Kernel(packed) => packed.forward(x),
             Form::Plain(weights) => convnext_block(x, weights),
         }
     }
@@ -148,15 +96,67 @@ impl PreparedConvNextBlock {
     /// Bytes of the weights as they are kept.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        match &self.form {
-            Form::Kernel { depthwise, mlp } => depthwise.bytes() + mlp.bytes(),
-            Form::ResponseKernel { depthwise, mlp } => depthwise.bytes() + mlp.bytes(),
-            Form::Plain(weights) => {
-                let depthwise = plain_bytes(&weights.depthwise);
-                let norm = weights.response_norm.as_ref();
-                let norm = norm.map_or(0, ResponseNormWeights::bytes);
-                depthwise + plain_bytes(&weights.depthwise_bias) + weights.mlp.bytes() + norm
+        self.form.bytes()
+    }
+}
+
+impl Bytes for ConvNextBlockWeights {
+    fn bytes(&self) -> usize {
+        let depthwise = self.depthwise.bytes() + self.depthwise_bias.bytes();
+        depthwise + self.mlp.bytes() + self.response_norm.bytes()
+    }
+}
+
+/// The weights as the kernels read them.
+#[derive(Debug)]
+struct Packed {
+    depthwise: DepthwiseWeights,
+    layers: Layers,
+}
+
+/// What follows the depthwise convolution, of either version.
+#[derive(Debug)]
+enum Layers {
+    First(Mlp),
+    Second(ResponseMlp),
+}
+
+fn pack(weights: ConvNextBlockWeights, precision: Precision) -> Packed {
+    let [_, _, kernel, _] = weights.depthwise.dims();
+    let bias = flex::values(weights.depthwise_bias);
+    Packed {
+        depthwise: DepthwiseWeights::new(kernel, &flex::values(weights.depthwise), bias),
+        layers: match weights.response_norm {
+            None => Layers::First(mlp::pack(weights.mlp, precision)),
+            Some(norm) => Layers::Second(mlp::pack_with_response(weights.mlp, norm, precision)),
+        },
+    }
+}
+
+impl Packed {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let x = Map::from_tensor(x);
+        assert_channels(&x, self.depthwise.channels());
+        let mut y = Map::to_fill(x.dims());
+        let (values, size, out) = (x.values(), x.size(), y.values_mut());
+        match &self.layers {
+            Layers::First(mlp) => mlp.convnext_block(values, size, &self.depthwise, out),
+            Layers::Second(mlp) => {
+                let [_, height, width, _] = x.dims();
+                let mut hidden = Map::to_fill([1, height, width, mlp.hidden_channels()]);
+                mlp.convnext_block(values, size, &self.depthwise, hidden.values_mut(), out);
             }
         }
+        y.into_tensor()
+    }
+}
+
+impl Bytes for Packed {
+    fn bytes(&self) -> usize {
+        let layers = match &self.layers {
+            Layers::First(mlp) => mlp.bytes(),
+            Layers::Second(mlp) => mlp.bytes(),
+        };
+        self.depthwise.bytes() + layers
     }
 }

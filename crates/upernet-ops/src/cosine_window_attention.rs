@@ -7,8 +7,9 @@ use burn::tensor::{Tensor, activation::softmax};
 
 use crate::{
     LayerNormWeights, Precision,
-    bytes::plain_bytes,
-    flex::{self, Map},
+    bytes::Bytes,
+    flex,
+    form::Form,
     kernels::{
         packed::PackedMatrix,
         window_attention::{Generation, PositionBias, WindowAttention},
@@ -16,7 +17,7 @@ use crate::{
     layer_norm,
     layer_norm::PackedNorm,
     window::in_windows,
-    window_attention::{add_bias, add_mask},
+    window_attention::{ShiftedWindows, add_bias, add_mask},
 };
 
 /// Least squared length that a query or a key is divided by: torch's `normalize` has 1e-12 for the
@@ -55,13 +56,15 @@ impl CosineWindowAttentionWeights {
         let key = query.zeros_like();
         Some(Tensor::cat(vec![query, key, value], 0))
     }
+}
 
+impl Bytes for CosineWindowAttentionWeights {
     fn bytes(&self) -> usize {
-        let biases = self.query_value_bias.as_ref();
-        let biases: usize = biases.map_or(0, |biases| biases.iter().map(plain_bytes).sum());
-        let matrices = plain_bytes(&self.qkv) + plain_bytes(&self.projection);
-        let logits = plain_bytes(&self.factors) + plain_bytes(&self.position_bias);
-        self.norm.bytes() + biases + matrices + logits + plain_bytes(&self.projection_bias)
+        let biases = self.query_value_bias.iter().flatten();
+        let biases: usize = biases.map(Bytes::bytes).sum();
+        let matrices = self.qkv.bytes() + self.projection.bytes();
+        let logits = self.factors.bytes() + self.position_bias.bytes();
+        self.norm.bytes() + biases + matrices + logits + self.projection_bias.bytes()
     }
 }
 
@@ -152,34 +155,18 @@ pub fn add_position_bias(
 /// A [`cosine_window_attention`] whose weights are laid out for inference.
 #[derive(Debug)]
 pub struct PreparedCosineWindowAttention {
-    form: Form,
-}
-
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a network has few, and they are not moved about"
-)]
-enum Form {
-    Kernel {
-        kernel: WindowAttention,
-        shift: usize,
-    },
-    Plain(CosineWindowAttentionWeights),
+    form: Form<ShiftedWindows, CosineWindowAttentionWeights>,
 }
 
 impl PreparedCosineWindowAttention {
     /// Lays out the weights.
     #[must_use]
     pub fn new(weights: CosineWindowAttentionWeights, precision: Precision) -> Self {
-        let form = if flex::has_kernels(&weights.qkv.device()) {
-            Form::Kernel {
-                shift: weights.shift,
-                kernel: pack(weights, precision),
-            }
-        } else {
-            Form::Plain(weights)
-        };
+        let device = weights.qkv.device();
+        let form = Form::new(weights, &device, |weights| ShiftedWindows {
+            shift: weights.shift,
+            attention: pack(weights, precision),
+        });
         Self { form }
     }
 
@@ -191,12 +178,7 @@ impl PreparedCosineWindowAttention {
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match &self.form {
-            Form::Kernel { kernel, shift } => {
-                let mut x = Map::from_tensor(x);
-                let size = x.size();
-                kernel.add_to(x.values_mut(), size, *shift);
-                x.into_tensor()
-            }
+            Form::Kernel(windows) => windows.forward(x),
             Form::Plain(weights) => cosine_window_attention(x, weights),
         }
     }
@@ -204,10 +186,7 @@ impl PreparedCosineWindowAttention {
     /// Bytes of the weights as they are kept.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        match &self.form {
-            Form::Kernel { kernel, .. } => kernel.bytes(),
-            Form::Plain(weights) => weights.bytes(),
-        }
+        self.form.bytes()
     }
 }
 

@@ -3,12 +3,11 @@
 use burn::tensor::{Tensor, assert_shape, module::conv2d, ops::ConvOptions};
 
 use crate::{
-    Activation,
-    bytes::plain_bytes,
-    differentiable,
+    Activation, differentiable,
     flex::{self, Map},
+    form::Form,
     kernels::{depthwise::DepthwiseWeights, depthwise_map},
-    linear::assert_channels,
+    matrix_layer::assert_channels,
 };
 
 /// Computes `activation(conv(x) + bias)`, each channel of the output from the same one of the input.
@@ -72,18 +71,8 @@ fn side(weight: &Tensor<4>) -> usize {
 /// It has few products, so it always computes with 32 bits.
 #[derive(Debug)]
 pub struct PreparedDepthwiseConv {
-    form: Form,
+    form: Form<DepthwiseWeights, (Tensor<4>, Tensor<1>)>,
     activation: Activation,
-}
-
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a network has few, and they are not moved about"
-)]
-enum Form {
-    Kernel(DepthwiseWeights),
-    Plain { weight: Tensor<4>, bias: Tensor<1> },
 }
 
 impl PreparedDepthwiseConv {
@@ -95,12 +84,10 @@ impl PreparedDepthwiseConv {
     #[must_use]
     pub fn new(weight: Tensor<4>, bias: Tensor<1>, activation: Activation) -> Self {
         let side = side(&weight);
-        let form = if flex::has_kernels(&weight.device()) {
-            let bias = flex::values(bias);
-            Form::Kernel(DepthwiseWeights::new(side, &flex::values(weight), bias))
-        } else {
-            Form::Plain { weight, bias }
-        };
+        let device = weight.device();
+        let form = Form::new((weight, bias), &device, |(weight, bias)| {
+            DepthwiseWeights::new(side, &flex::values(weight), flex::values(bias))
+        });
         Self { form, activation }
     }
 
@@ -125,7 +112,7 @@ impl PreparedDepthwiseConv {
                 );
                 y.into_tensor()
             }
-            Form::Plain { weight, bias } => {
+            Form::Plain((weight, bias)) => {
                 depthwise_conv(x, weight.clone(), bias.clone(), self.activation)
             }
         }
@@ -134,9 +121,6 @@ impl PreparedDepthwiseConv {
     /// Bytes of the weights as they are kept.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        match &self.form {
-            Form::Kernel(weights) => weights.bytes(),
-            Form::Plain { weight, bias } => plain_bytes(weight) + plain_bytes(bias),
-        }
+        self.form.bytes()
     }
 }

@@ -5,9 +5,10 @@
 use burn::tensor::{Tensor, module};
 
 use crate::{
-    bytes::{bytes_of, plain_bytes},
+    bytes::Bytes,
     differentiable,
     flex::{self, Map},
+    form::Form,
     kernels::layer_norm as kernel,
 };
 
@@ -22,9 +23,9 @@ pub struct LayerNormWeights {
     pub epsilon: f64,
 }
 
-impl LayerNormWeights {
-    pub(crate) fn bytes(&self) -> usize {
-        plain_bytes(&self.scale) + plain_bytes(&self.shift)
+impl Bytes for LayerNormWeights {
+    fn bytes(&self) -> usize {
+        self.scale.bytes() + self.shift.bytes()
     }
 }
 
@@ -63,28 +64,15 @@ pub fn layer_norm(x: Tensor<4>, weights: &LayerNormWeights) -> Tensor<4> {
 /// A [`layer_norm`] whose weights are laid out for inference.
 #[derive(Debug)]
 pub struct PreparedLayerNorm {
-    form: Form,
-}
-
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a network has few, and they are not moved about"
-)]
-enum Form {
-    Kernel(PackedNorm),
-    Plain(LayerNormWeights),
+    form: Form<PackedNorm, LayerNormWeights>,
 }
 
 impl PreparedLayerNorm {
     /// Lays out the weights.
     #[must_use]
     pub fn new(weights: LayerNormWeights) -> Self {
-        let form = if flex::has_kernels(&weights.scale.device()) {
-            Form::Kernel(PackedNorm::new(weights))
-        } else {
-            Form::Plain(weights)
-        };
+        let device = weights.scale.device();
+        let form = Form::new(weights, &device, PackedNorm::new);
         Self { form }
     }
 
@@ -109,10 +97,7 @@ impl PreparedLayerNorm {
     /// Bytes of the weights as they are kept.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        match &self.form {
-            Form::Kernel(norm) => bytes_of(Some(&norm.scale)) + bytes_of(Some(&norm.shift)),
-            Form::Plain(weights) => weights.bytes(),
-        }
+        self.form.bytes()
     }
 }
 
@@ -122,6 +107,12 @@ pub(crate) struct PackedNorm {
     pub(crate) scale: Vec<f32>,
     pub(crate) shift: Vec<f32>,
     pub(crate) epsilon: f32,
+}
+
+impl Bytes for PackedNorm {
+    fn bytes(&self) -> usize {
+        self.scale.bytes() + self.shift.bytes()
+    }
 }
 
 impl PackedNorm {

@@ -51,6 +51,7 @@ mod flex;
 #[cfg(not(feature = "flex"))]
 #[path = "no_flex.rs"]
 mod flex;
+mod form;
 mod gelu;
 mod interpolation;
 #[expect(
@@ -67,6 +68,7 @@ mod interpolation;
 mod kernels;
 mod layer_norm;
 mod linear;
+mod matrix_layer;
 mod max_pool;
 #[cfg(feature = "flex")]
 mod memory;

@@ -3,15 +3,14 @@
 use burn::tensor::{Tensor, assert_shape};
 
 use crate::{
-    Activation, Precision,
-    bytes::{bytes_of, plain_bytes},
-    differentiable,
+    Activation, Precision, differentiable,
     flex::{self, Map},
     kernels::{
-        gemm::{self, Epilogue, Residual},
+        gemm::{self, Epilogue},
         packed::PackedMatrix,
         rows::{Rows, RowsMut},
     },
+    matrix_layer::{MatrixLayer, MatrixWeights},
 };
 
 /// Computes `activation(x * weight + bias)` for the channels of every cell.
@@ -66,21 +65,8 @@ fn product(x: Tensor<4>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<4
 /// A [`linear`] layer whose weights are laid out for inference.
 #[derive(Debug)]
 pub struct PreparedLinear {
-    form: Form,
+    layer: MatrixLayer<PackedMatrix, 2>,
     activation: Activation,
-}
-
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a network has few, and they are not moved about"
-)]
-enum Form {
-    Kernel(Packed),
-    Plain {
-        weight: Tensor<2>,
-        bias: Option<Tensor<1>>,
-    },
 }
 
 impl PreparedLinear {
@@ -92,12 +78,8 @@ impl PreparedLinear {
         activation: Activation,
         precision: Precision,
     ) -> Self {
-        let form = if flex::has_kernels(&weight.device()) {
-            Form::Kernel(Packed::new(weight, bias, precision))
-        } else {
-            Form::Plain { weight, bias }
-        };
-        Self { form, activation }
+        let layer = MatrixLayer::of(weight, bias, |weight| pack(weight, precision));
+        Self { layer, activation }
     }
 
     /// Computes `activation(x * weight + bias)` for the channels of every cell.
@@ -108,12 +90,7 @@ impl PreparedLinear {
     /// - output: `[N, channels out, H, W]`
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        match &self.form {
-            Form::Kernel(packed) => packed.forward(x, self.activation),
-            Form::Plain { weight, bias } => {
-                linear(x, weight.clone(), bias.clone(), self.activation)
-            }
-        }
+        self.layer.forward(x, self.activation, product)
     }
 
     /// Computes `activation(x * weight + bias + residual)` for the channels of every cell.
@@ -124,85 +101,40 @@ impl PreparedLinear {
     /// - `residual`, output: `[N, channels out, H, W]`
     #[must_use]
     pub fn forward_onto(&self, x: Tensor<4>, residual: Tensor<4>) -> Tensor<4> {
-        match &self.form {
-            Form::Kernel(packed) => packed.forward_onto(x, residual, self.activation),
-            Form::Plain { weight, bias } => {
-                let y = product(x, weight.clone(), bias.clone());
-                self.activation.apply(y + residual)
-            }
-        }
+        self.layer
+            .forward_onto(x, residual, self.activation, product)
     }
 
     /// Bytes of the weights as they are kept.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        match &self.form {
-            Form::Kernel(packed) => packed.weight.bytes() + bytes_of(packed.bias.as_deref()),
-            Form::Plain { weight, bias } => {
-                plain_bytes(weight) + bias.as_ref().map_or(0, plain_bytes)
-            }
-        }
+        self.layer.bytes()
     }
 }
 
-#[derive(Debug)]
-struct Packed {
-    weight: PackedMatrix,
-    bias: Option<Vec<f32>>,
-}
-
-impl Packed {
-    fn new(weight: Tensor<2>, bias: Option<Tensor<1>>, precision: Precision) -> Self {
-        let [k, n] = weight.dims();
-        let weight = flex::values(weight);
-        let weight = PackedMatrix::from_fn(k, n, |row, column| weight[row * n + column]);
-        Self {
-            weight: if precision.rounds() {
-                weight.into_bf16()
-            } else {
-                weight
-            },
-            bias: bias.map(flex::values),
-        }
-    }
-
-    fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
-        let x = Map::from_tensor(x);
-        let [batch, height, width, _] = x.dims();
-        let y = Map::to_fill([batch, height, width, self.weight.n()]);
-        self.compute(&x, y, Residual::None, activation)
-    }
-
-    fn forward_onto(&self, x: Tensor<4>, residual: Tensor<4>, activation: Activation) -> Tensor<4> {
-        let (x, y) = (Map::from_tensor(x), Map::from_tensor(residual));
-        self.compute(&x, y, Residual::Output, activation)
-    }
-
-    fn compute(
-        &self,
-        x: &Map,
-        mut y: Map,
-        residual: Residual<'_>,
-        activation: Activation,
-    ) -> Tensor<4> {
-        assert_channels(x, self.weight.k());
-        let epilogue = Epilogue {
-            bias: self.bias.as_deref(),
-            residual,
-            activation: activation.into(),
-        };
-        let rows = Rows::dense(x.values(), self.weight.k());
-        let out = RowsMut::dense(y.values_mut(), self.weight.n());
-        gemm::matmul(rows, &self.weight, epilogue, out);
-        y.into_tensor()
+fn pack(weight: Tensor<2>, precision: Precision) -> PackedMatrix {
+    let [k, n] = weight.dims();
+    let weight = flex::values(weight);
+    let weight = PackedMatrix::from_fn(k, n, |row, column| weight[row * n + column]);
+    if precision.rounds() {
+        weight.into_bf16()
+    } else {
+        weight
     }
 }
 
-/// Panics if a map has other channels than a layer takes.
-pub(crate) fn assert_channels(x: &Map, expected: usize) {
-    let channels = x.channels();
-    assert_eq!(
-        channels, expected,
-        "the layer takes {expected} channels, the map has {channels}"
-    );
+impl MatrixWeights for PackedMatrix {
+    fn inputs(&self) -> usize {
+        self.k()
+    }
+
+    fn outputs(&self) -> usize {
+        self.n()
+    }
+
+    fn compute(&self, x: &Map, epilogue: Epilogue<'_>, y: &mut Map) {
+        let rows = Rows::dense(x.values(), self.k());
+        let out = RowsMut::dense(y.values_mut(), self.n());
+        gemm::matmul(rows, self, epilogue, out);
+    }
 }

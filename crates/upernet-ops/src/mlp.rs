@@ -4,8 +4,9 @@ use burn::tensor::Tensor;
 
 use crate::{
     Activation, LayerNormWeights, Precision, ResponseNormWeights,
-    bytes::plain_bytes,
+    bytes::Bytes,
     flex::{self, Map},
+    form::Form,
     kernels::{
         mlp::{Mlp, MlpParameters, ResponseMlp},
         response_norm::ResponseNorm,
@@ -13,7 +14,7 @@ use crate::{
     layer_norm,
     layer_norm::PackedNorm,
     linear,
-    linear::assert_channels,
+    matrix_layer::assert_channels,
 };
 
 /// Weights of a [`mlp`].
@@ -31,10 +32,10 @@ pub struct MlpWeights {
     pub project_bias: Tensor<1>,
 }
 
-impl MlpWeights {
-    pub(crate) fn bytes(&self) -> usize {
-        let matrices = plain_bytes(&self.expand) + plain_bytes(&self.project);
-        let biases = plain_bytes(&self.expand_bias) + plain_bytes(&self.project_bias);
+impl Bytes for MlpWeights {
+    fn bytes(&self) -> usize {
+        let matrices = self.expand.bytes() + self.project.bytes();
+        let biases = self.expand_bias.bytes() + self.project_bias.bytes();
         self.norm.bytes() + matrices + biases
     }
 }
@@ -70,28 +71,15 @@ pub(crate) fn project(hidden: Tensor<4>, weights: &MlpWeights) -> Tensor<4> {
 /// A [`mlp`] whose weights are laid out for inference.
 #[derive(Debug)]
 pub struct PreparedMlp {
-    form: Form,
-}
-
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a network has few, and they are not moved about"
-)]
-enum Form {
-    Kernel(Mlp),
-    Plain(MlpWeights),
+    form: Form<Mlp, MlpWeights>,
 }
 
 impl PreparedMlp {
     /// Lays out the weights.
     #[must_use]
     pub fn new(weights: MlpWeights, precision: Precision) -> Self {
-        let form = if flex::has_kernels(&weights.expand.device()) {
-            Form::Kernel(pack(weights, precision))
-        } else {
-            Form::Plain(weights)
-        };
+        let device = weights.expand.device();
+        let form = Form::new(weights, &device, |weights| pack(weights, precision));
         Self { form }
     }
 
@@ -116,10 +104,7 @@ impl PreparedMlp {
     /// Bytes of the weights as they are kept.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        match &self.form {
-            Form::Kernel(mlp) => mlp.bytes(),
-            Form::Plain(weights) => weights.bytes(),
-        }
+        self.form.bytes()
     }
 }
 

@@ -6,12 +6,8 @@
 use burn::tensor::Tensor;
 
 use crate::{
-    Activation, MlpWeights, Precision,
-    flex::{self, Map},
-    kernels::mlp::Mlp,
-    layer_norm, linear,
-    linear::assert_channels,
-    mlp::pack,
+    Activation, MlpWeights, Precision, flex::Map, form::Form, kernels::mlp::Mlp, layer_norm,
+    linear, matrix_layer::assert_channels, mlp::pack,
 };
 
 /// Computes `x + norm(project(gelu(expand(x))))` in every cell of a map: the norm of `weights` comes
@@ -32,28 +28,15 @@ pub fn post_norm_mlp(x: Tensor<4>, weights: &MlpWeights) -> Tensor<4> {
 /// A [`post_norm_mlp`] whose weights are laid out for inference.
 #[derive(Debug)]
 pub struct PreparedPostNormMlp {
-    form: Form,
-}
-
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a network has few, and they are not moved about"
-)]
-enum Form {
-    Kernel(Mlp),
-    Plain(MlpWeights),
+    form: Form<Mlp, MlpWeights>,
 }
 
 impl PreparedPostNormMlp {
     /// Lays out the weights.
     #[must_use]
     pub fn new(weights: MlpWeights, precision: Precision) -> Self {
-        let form = if flex::has_kernels(&weights.expand.device()) {
-            Form::Kernel(pack(weights, precision))
-        } else {
-            Form::Plain(weights)
-        };
+        let device = weights.expand.device();
+        let form = Form::new(weights, &device, |weights| pack(weights, precision));
         Self { form }
     }
 
@@ -78,9 +61,6 @@ impl PreparedPostNormMlp {
     /// Bytes of the weights as they are kept.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        match &self.form {
-            Form::Kernel(mlp) => mlp.bytes(),
-            Form::Plain(weights) => weights.bytes(),
-        }
+        self.form.bytes()
     }
 }

@@ -4,7 +4,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::{bytes::plain_bytes, differentiable, kernels::response_norm::EPSILON};
+use crate::{bytes::Bytes, differentiable, kernels::response_norm::EPSILON};
 
 /// Weights of a [`response_norm`].
 #[derive(Clone, Debug)]
@@ -15,9 +15,9 @@ pub struct ResponseNormWeights {
     pub bias: Tensor<1>,
 }
 
-impl ResponseNormWeights {
-    pub(crate) fn bytes(&self) -> usize {
-        plain_bytes(&self.weight) + plain_bytes(&self.bias)
+impl Bytes for ResponseNormWeights {
+    fn bytes(&self) -> usize {
+        self.weight.bytes() + self.bias.bytes()
     }
 }
 

@@ -4,13 +4,13 @@ use burn::tensor::{Tensor, assert_shape, module::conv2d, ops::ConvOptions, s};
 
 use crate::{
     Activation, Border, CellOrder, Patches, Precision,
-    bytes::{bytes_of, plain_bytes},
     flex::{self, Map},
     kernels::{
-        gemm::{Epilogue, Residual},
+        gemm::Epilogue,
         strided_conv::{self as kernel, StridedConvWeights, Window},
     },
-    linear::{assert_channels, linear},
+    linear,
+    matrix_layer::{MatrixLayer, MatrixWeights},
     space_to_depth,
 };
 
@@ -79,22 +79,9 @@ fn window(weight: &Tensor<4>, stride: usize) -> Window {
 /// A [`strided_conv`] whose weights are laid out for inference.
 #[derive(Debug)]
 pub struct PreparedStridedConv {
-    form: Form,
+    layer: MatrixLayer<StridedConvWeights, 4>,
+    stride: usize,
     activation: Activation,
-}
-
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a network has few, and they are not moved about"
-)]
-enum Form {
-    Kernel(Packed),
-    Plain {
-        weight: Tensor<4>,
-        bias: Option<Tensor<1>>,
-        stride: usize,
-    },
 }
 
 impl PreparedStridedConv {
@@ -112,16 +99,12 @@ impl PreparedStridedConv {
         precision: Precision,
     ) -> Self {
         let window = window(&weight, stride);
-        let form = if flex::has_kernels(&weight.device()) {
-            Form::Kernel(Packed::new(weight, bias, window, precision))
-        } else {
-            Form::Plain {
-                weight,
-                bias,
-                stride,
-            }
-        };
-        Self { form, activation }
+        let layer = MatrixLayer::of(weight, bias, |weight| pack(weight, window, precision));
+        Self {
+            layer,
+            stride,
+            activation,
+        }
     }
 
     /// Computes `activation(conv(x) + bias)` at every `stride`-th row and column.
@@ -132,14 +115,8 @@ impl PreparedStridedConv {
     /// - output: `[N, channels out, H / stride, W / stride]`, rounded up
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        match &self.form {
-            Form::Kernel(packed) => packed.forward(x, self.activation),
-            Form::Plain {
-                weight,
-                bias,
-                stride,
-            } => strided_conv(x, weight.clone(), bias.clone(), *stride, self.activation),
-        }
+        let plain = |x, weight, bias| convolve(x, weight, bias, self.stride);
+        self.layer.forward(x, self.activation, plain)
     }
 
     /// Computes `activation(conv(x) + bias + residual)` at every `stride`-th row and column.
@@ -150,85 +127,47 @@ impl PreparedStridedConv {
     /// - `residual`, output: `[N, channels out, H / stride, W / stride]`, rounded up
     #[must_use]
     pub fn forward_onto(&self, x: Tensor<4>, residual: Tensor<4>) -> Tensor<4> {
-        match &self.form {
-            Form::Kernel(packed) => packed.forward_onto(x, residual, self.activation),
-            Form::Plain {
-                weight,
-                bias,
-                stride,
-            } => {
-                let y = convolve(x, weight.clone(), bias.clone(), *stride);
-                self.activation.apply(y + residual)
-            }
-        }
+        let plain = |x, weight, bias| convolve(x, weight, bias, self.stride);
+        self.layer.forward_onto(x, residual, self.activation, plain)
     }
 
     /// Bytes of the weights as they are kept.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        match &self.form {
-            Form::Kernel(packed) => packed.weight.bytes() + bytes_of(packed.bias.as_deref()),
-            Form::Plain { weight, bias, .. } => {
-                plain_bytes(weight) + bias.as_ref().map_or(0, plain_bytes)
-            }
-        }
+        self.layer.bytes()
     }
 }
 
-#[derive(Debug)]
-struct Packed {
-    weight: StridedConvWeights,
-    bias: Option<Vec<f32>>,
+fn pack(weight: Tensor<4>, window: Window, precision: Precision) -> StridedConvWeights {
+    let [channels_out, channels_in, ..] = weight.dims();
+    let channels = [channels_out, channels_in];
+    let weight = StridedConvWeights::new(&flex::values(weight), channels, window);
+    if precision.rounds() {
+        weight.into_bf16()
+    } else {
+        weight
+    }
 }
 
-impl Packed {
-    fn new(
-        weight: Tensor<4>,
-        bias: Option<Tensor<1>>,
-        window: Window,
-        precision: Precision,
-    ) -> Self {
-        let [channels_out, channels_in, ..] = weight.dims();
-        let channels = [channels_out, channels_in];
-        let weight = StridedConvWeights::new(&flex::values(weight), channels, window);
-        Self {
-            weight: if precision.rounds() {
-                weight.into_bf16()
-            } else {
-                weight
-            },
-            bias: bias.map(flex::values),
-        }
+impl MatrixWeights for StridedConvWeights {
+    fn inputs(&self) -> usize {
+        self.inputs()
     }
 
-    fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
-        let x = channels_last(x);
-        let [batch, height, width, _] = x.dims();
-        let [height, width] = [height, width].map(|length| self.weight.positions(length));
-        let y = Map::to_fill([batch, height, width, self.weight.outputs()]);
-        self.compute(&x, y, Residual::None, activation)
+    fn outputs(&self) -> usize {
+        self.outputs()
     }
 
-    fn forward_onto(&self, x: Tensor<4>, residual: Tensor<4>, activation: Activation) -> Tensor<4> {
-        let (x, y) = (channels_last(x), Map::from_tensor(residual));
-        self.compute(&x, y, Residual::Output, activation)
+    fn size(&self, size: [usize; 2]) -> [usize; 2] {
+        size.map(|length| self.positions(length))
     }
 
-    fn compute(
-        &self,
-        x: &Map,
-        mut y: Map,
-        residual: Residual<'_>,
-        activation: Activation,
-    ) -> Tensor<4> {
-        assert_channels(x, self.weight.inputs());
-        let epilogue = Epilogue {
-            bias: self.bias.as_deref(),
-            residual,
-            activation: activation.into(),
-        };
-        kernel::strided_conv(x.values(), x.size(), &self.weight, epilogue, y.values_mut());
-        y.into_tensor()
+    fn map(x: Tensor<4>) -> Map {
+        channels_last(x)
+    }
+
+    fn compute(&self, x: &Map, epilogue: Epilogue<'_>, y: &mut Map) {
+        kernel::strided_conv(x.values(), x.size(), self, epilogue, y.values_mut());
     }
 }
 

@@ -13,16 +13,15 @@
 use burn::tensor::{Tensor, assert_shape};
 
 use crate::{
-    Precision,
-    bytes::plain_bytes,
-    differentiable,
+    Precision, differentiable,
     flex::{self, Map},
+    form::Form,
     interpolation,
     kernels::{
         gemm::{Epilogue, Residual},
         upsample_taps::{self as kernel, TapWeights},
     },
-    linear::assert_channels,
+    matrix_layer::assert_channels,
 };
 
 /// Computes the 3 x 3 convolution (stride 1, zero padding 1) of `x` resized bilinearly to `size`.
@@ -105,14 +104,8 @@ fn taps_of(x: Tensor<4>, taps: Tensor<2>, size: [usize; 2]) -> Tensor<4> {
 /// An [`upsample_conv3x3`] whose weights are laid out for inference.
 #[derive(Debug)]
 pub struct PreparedUpsampleConv3x3 {
-    form: Form,
-}
-
-#[derive(Debug)]
-enum Form {
-    Kernel(TapWeights),
-    /// `[channels out * 9, channels in]`.
-    Plain(Tensor<2>),
+    /// Plain are taps, `[channels out * 9, channels in]`.
+    form: Form<TapWeights, Tensor<2>>,
 }
 
 impl PreparedUpsampleConv3x3 {
@@ -167,10 +160,7 @@ impl PreparedUpsampleConv3x3 {
     /// Bytes of the weights as they are kept.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        match &self.form {
-            Form::Kernel(weights) => weights.bytes(),
-            Form::Plain(taps) => plain_bytes(taps),
-        }
+        self.form.bytes()
     }
 }
 

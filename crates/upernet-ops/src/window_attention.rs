@@ -6,8 +6,9 @@ use burn::tensor::{Tensor, activation::softmax};
 
 use crate::{
     LayerNormWeights, Precision,
-    bytes::plain_bytes,
+    bytes::Bytes,
     flex::{self, Map},
+    form::Form,
     kernels::{
         packed::PackedMatrix,
         window_attention::{Generation, PositionBias, WindowAttention},
@@ -116,34 +117,18 @@ pub fn add_mask(logits: Tensor<4>, mask: Tensor<3>) -> Tensor<4> {
 /// A [`window_attention`] whose weights are laid out for inference.
 #[derive(Debug)]
 pub struct PreparedWindowAttention {
-    form: Form,
-}
-
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a network has few, and they are not moved about"
-)]
-enum Form {
-    Kernel {
-        kernel: WindowAttention,
-        shift: usize,
-    },
-    Plain(WindowAttentionWeights),
+    form: Form<ShiftedWindows, WindowAttentionWeights>,
 }
 
 impl PreparedWindowAttention {
     /// Lays out the weights.
     #[must_use]
     pub fn new(weights: WindowAttentionWeights, precision: Precision) -> Self {
-        let form = if flex::has_kernels(&weights.qkv.device()) {
-            Form::Kernel {
-                shift: weights.shift,
-                kernel: pack(weights, precision),
-            }
-        } else {
-            Form::Plain(weights)
-        };
+        let device = weights.qkv.device();
+        let form = Form::new(weights, &device, |weights| ShiftedWindows {
+            shift: weights.shift,
+            attention: pack(weights, precision),
+        });
         Self { form }
     }
 
@@ -155,12 +140,7 @@ impl PreparedWindowAttention {
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match &self.form {
-            Form::Kernel { kernel, shift } => {
-                let mut x = Map::from_tensor(x);
-                let size = x.size();
-                kernel.add_to(x.values_mut(), size, *shift);
-                x.into_tensor()
-            }
+            Form::Kernel(windows) => windows.forward(x),
             Form::Plain(weights) => window_attention(x, weights),
         }
     }
@@ -168,17 +148,38 @@ impl PreparedWindowAttention {
     /// Bytes of the weights as they are kept.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        match &self.form {
-            Form::Kernel { kernel, .. } => kernel.bytes(),
-            Form::Plain(weights) => {
-                let bias = weights.qkv_bias.as_ref().map_or(0, plain_bytes);
-                let qkv = plain_bytes(&weights.qkv) + bias;
-                let projection = plain_bytes(&weights.projection);
-                let projection = projection + plain_bytes(&weights.projection_bias);
-                let position = plain_bytes(&weights.position_bias);
-                weights.norm.bytes() + qkv + position + projection
-            }
-        }
+        self.form.bytes()
+    }
+}
+
+impl Bytes for WindowAttentionWeights {
+    fn bytes(&self) -> usize {
+        let qkv = self.qkv.bytes() + self.qkv_bias.bytes();
+        let projection = self.projection.bytes() + self.projection_bias.bytes();
+        self.norm.bytes() + qkv + self.position_bias.bytes() + projection
+    }
+}
+
+/// The kernel of either generation, and where its windows begin.
+#[derive(Debug)]
+pub(crate) struct ShiftedWindows {
+    pub(crate) attention: WindowAttention,
+    pub(crate) shift: usize,
+}
+
+impl ShiftedWindows {
+    /// `x` and what the windows add to it.
+    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let mut x = Map::from_tensor(x);
+        let size = x.size();
+        self.attention.add_to(x.values_mut(), size, self.shift);
+        x.into_tensor()
+    }
+}
+
+impl Bytes for ShiftedWindows {
+    fn bytes(&self) -> usize {
+        self.attention.bytes()
     }
 }
 

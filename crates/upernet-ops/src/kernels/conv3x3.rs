@@ -6,6 +6,7 @@ use super::{
     upsample_taps::{TapWeights, upsample_conv3x3},
     winograd::{WinogradWeights, winograd},
 };
+use crate::bytes::Bytes;
 
 /// Up to this many pixels of a map the definition is faster: most of a tile lies past the border.
 /// Measured on a Zen 5 with AVX-512: 4 x 4 pixels take 0.3 to 0.75 of the time with 4 to 256 channels,
@@ -61,11 +62,6 @@ impl Conv3x3Weights {
         self.winograd.outputs()
     }
 
-    /// Bytes of the weights as they are kept.
-    pub(crate) fn bytes(&self) -> usize {
-        self.winograd.bytes() + self.direct.as_ref().map_or(0, TapWeights::bytes)
-    }
-
     fn direct_for(&self, size: MapSize) -> Option<&TapWeights> {
         let few = self.inputs().min(self.outputs()) < FEW_CHANNELS;
         let most = if few {
@@ -76,6 +72,12 @@ impl Conv3x3Weights {
         self.direct
             .as_ref()
             .filter(|_| size.height * size.width <= most)
+    }
+}
+
+impl Bytes for Conv3x3Weights {
+    fn bytes(&self) -> usize {
+        self.winograd.bytes() + self.direct.as_ref().map_or(0, Bytes::bytes)
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     packed::AlignedBuffer,
     simd::{Simd, load, store},
 };
+use crate::bytes::Bytes;
 
 /// The weights of a depthwise convolution, tap by tap.
 #[derive(Clone, Debug)]
@@ -65,16 +66,17 @@ impl DepthwiseWeights {
         self.channels
     }
 
-    /// Bytes of the weights as they are kept.
-    pub(crate) fn bytes(&self) -> usize {
-        size_of_val(self.taps.values()) + size_of_val(&self.bias[..])
-    }
-
     /// The weights of the vector at `channel` for one tap.
     #[inline(always)]
     fn tap(&self, row: usize, column: usize, channel: usize, width: usize) -> &[f32] {
         let start = (row * self.kernel + column) * self.channels + channel;
         &self.taps.values()[start..start + width]
+    }
+}
+
+impl Bytes for DepthwiseWeights {
+    fn bytes(&self) -> usize {
+        size_of_val(self.taps.values()) + size_of_val(&self.bias[..])
     }
 }
 

@@ -25,6 +25,7 @@ use super::{
     scratch::with_scratch,
     simd::{self, Simd, WithSimd},
 };
+use crate::bytes::Bytes;
 
 mod response;
 
@@ -128,13 +129,6 @@ impl Mlp {
         self.norm_scale.len()
     }
 
-    /// Bytes of the weights as they are kept.
-    pub(crate) fn bytes(&self) -> usize {
-        let vectors = 3 * self.channels() + self.expand_bias.len();
-        let matrices: usize = self.project.iter().map(PackedMatrix::bytes).sum();
-        vectors * size_of::<f32>() + self.expand.bytes() + matrices
-    }
-
     /// Swin's half-block, `x + mlp(x)`, in place, on all threads of the pool.
     ///
     /// # Panics
@@ -207,6 +201,14 @@ impl Mlp {
                 });
             });
         });
+    }
+}
+
+impl Bytes for Mlp {
+    fn bytes(&self) -> usize {
+        let vectors = 3 * self.channels() + self.expand_bias.len();
+        let matrices: usize = self.project.iter().map(Bytes::bytes).sum();
+        vectors * size_of::<f32>() + self.expand.bytes() + matrices
     }
 }
 

@@ -3,6 +3,7 @@
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use super::{bf16::Bf16Matrix, simd};
+use crate::bytes::Bytes;
 
 /// One cache line, so that panels begin at its start.
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
@@ -163,9 +164,10 @@ impl PackedMatrix {
             Panels::Bf16(_) => unreachable!("rounded weights have a product of their own"),
         }
     }
+}
 
-    /// Bytes of its weights.
-    pub(crate) fn bytes(&self) -> usize {
+impl Bytes for PackedMatrix {
+    fn bytes(&self) -> usize {
         match &self.panels {
             Panels::F32(panels) => size_of_val(panels.values()),
             Panels::Bf16(matrix) => matrix.bytes(),

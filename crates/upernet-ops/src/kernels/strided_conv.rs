@@ -13,6 +13,7 @@ use super::{
     scratch::with_scratch,
     simd::{self, Simd, WithSimd},
 };
+use crate::bytes::Bytes;
 
 /// What a convolution sees of the map at once, and how far it moves on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,14 +76,15 @@ impl StridedConvWeights {
         self.matrix.n()
     }
 
-    /// Bytes of the packed weights.
-    pub(crate) fn bytes(&self) -> usize {
-        self.matrix.bytes()
-    }
-
     /// How many outputs a line of `length` pixels gives.
     pub(crate) fn positions(&self, length: usize) -> usize {
         length.div_ceil(self.window.stride)
+    }
+}
+
+impl Bytes for StridedConvWeights {
+    fn bytes(&self) -> usize {
+        self.matrix.bytes()
     }
 }
 

@@ -18,6 +18,7 @@ use super::{
     scratch::with_scratch,
     simd::{self, Simd, WithSimd, load, store},
 };
+use crate::bytes::Bytes;
 
 /// Fewest pixels that are multiplied at once, so that the weights pay for their way into the cache.
 const MIN_PIXELS: usize = 112;
@@ -74,9 +75,10 @@ impl TapWeights {
     pub(crate) fn outputs(&self) -> usize {
         self.outputs
     }
+}
 
-    /// Bytes of the packed weights.
-    pub(crate) fn bytes(&self) -> usize {
+impl Bytes for TapWeights {
+    fn bytes(&self) -> usize {
         self.matrix.bytes()
     }
 }

@@ -45,6 +45,7 @@ use super::{
     simd::{self, Simd, WithSimd, load, store},
     softmax::PADDING,
 };
+use crate::bytes::Bytes;
 
 /// Most tokens of a group of windows: four windows of 7 x 7, a multiple of the product's row block.
 const MAX_GROUP_TOKENS: usize = 196;
@@ -208,24 +209,6 @@ impl WindowAttention {
         }
     }
 
-    /// Bytes of the weights as they are kept.
-    pub(crate) fn bytes(&self) -> usize {
-        let factors: &[f32] = match &self.generation {
-            Generation::V1 => &[],
-            Generation::V2 { factors } => factors,
-        };
-        let vectors: [&[f32]; 6] = [
-            factors,
-            &self.norm_weight,
-            &self.norm_bias,
-            &self.qkv_bias,
-            &self.projection_bias,
-            &self.position_bias.values,
-        ];
-        let vectors: usize = vectors.into_iter().map(size_of_val).sum();
-        vectors + self.qkv.bytes() + self.projection.bytes()
-    }
-
     fn check(&self) {
         let channels = self.channels();
         let size = |matrix: &PackedMatrix| [matrix.k(), matrix.n()];
@@ -269,6 +252,25 @@ impl WindowAttention {
             let keys = &self.qkv_bias[channels..2 * channels];
             assert!(keys.iter().all(|&bias| bias == 0.0), "keys have a bias");
         }
+    }
+}
+
+impl Bytes for WindowAttention {
+    fn bytes(&self) -> usize {
+        let factors: &[f32] = match &self.generation {
+            Generation::V1 => &[],
+            Generation::V2 { factors } => factors,
+        };
+        let vectors: [&[f32]; 6] = [
+            factors,
+            &self.norm_weight,
+            &self.norm_bias,
+            &self.qkv_bias,
+            &self.projection_bias,
+            &self.position_bias.values,
+        ];
+        let vectors: usize = vectors.into_iter().map(size_of_val).sum();
+        vectors + self.qkv.bytes() + self.projection.bytes()
     }
 }
 

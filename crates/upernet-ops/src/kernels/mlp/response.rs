@@ -11,6 +11,7 @@ use rayon::{
 };
 
 use super::{Mlp, MlpParameters, Source, tile_pixels};
+use crate::bytes::Bytes;
 use crate::kernels::{
     depthwise::DepthwiseWeights,
     gemm::Residual,
@@ -86,11 +87,6 @@ impl ResponseMlp {
     /// Channels of the hidden layer.
     pub(crate) fn hidden_channels(&self) -> usize {
         self.weight.len()
-    }
-
-    /// Bytes of the weights as they are kept.
-    pub(crate) fn bytes(&self) -> usize {
-        self.mlp.bytes() + size_of_val(self.weight.as_slice())
     }
 
     /// The block, `out = x + mlp(depthwise(x))` for maps `[N, H, W, C]`, on all threads of the pool.
@@ -203,6 +199,12 @@ impl ResponseMlp {
                 });
             });
         });
+    }
+}
+
+impl Bytes for ResponseMlp {
+    fn bytes(&self) -> usize {
+        self.mlp.bytes() + size_of_val(self.weight.as_slice())
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     },
     IN, POINTS,
 };
+use crate::bytes::Bytes;
 
 /// The weights of a 3 x 3 convolution at the 36 points, 4 times their original size.
 #[derive(Clone, Debug)]
@@ -80,9 +81,10 @@ impl WinogradWeights {
     pub(crate) fn outputs(&self) -> usize {
         self.points[0].n()
     }
+}
 
-    /// Bytes of the transformed weights.
-    pub(crate) fn bytes(&self) -> usize {
+impl Bytes for WinogradWeights {
+    fn bytes(&self) -> usize {
         self.points.iter().map(PackedMatrix::bytes).sum()
     }
 }
