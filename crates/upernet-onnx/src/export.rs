@@ -191,7 +191,7 @@ mod tests {
     };
 
     /// Operators that every runtime has for any size. No average pooling is among them, and no batch norm.
-    const OPERATORS: [&str; 36] = [
+    const OPERATORS: [&str; 37] = [
         "Abs",
         "Add",
         "And",
@@ -204,6 +204,7 @@ mod tests {
         "Equal",
         "Erf",
         "Expand",
+        "Gather",
         "GreaterOrEqual",
         "LayerNormalization",
         "Less",
@@ -269,6 +270,9 @@ mod tests {
     #[case::dinov2_with_registers("dinov2-registers")]
     #[case::dinov3_vit("dinov3-vit")]
     #[case::dinov3_vit_with_gates("dinov3-vit-gated")]
+    #[case::beit("beit")]
+    #[case::beit_without_neck("beit-flat")]
+    #[case::beit_with_shared_biases("beit-shared")]
     #[case::vit_with_feature_pyramid("vit-pyramid")]
     #[case::three_levels("head-three-level")]
     fn graphs_are_whole(
@@ -333,6 +337,8 @@ mod tests {
             "dinov3-vit",
             "dinov3-vit-gated",
             "vit-pyramid",
+            "beit-flat",
+            "beit-shared",
         ] {
             let folder = golden(name);
             let graph = lowered(&folder, ImageSize::Fixed([64, 64]));
@@ -350,7 +356,8 @@ mod tests {
                     || key.ends_with(".num_batches_tracked")
                     || key.ends_with(".relative_position_index")
                     || key.ends_with(".mask_token")
-                    || key.starts_with("backbone.swin.layernorm.");
+                    || key.starts_with("backbone.swin.layernorm.")
+                    || key.starts_with("backbone.beit.layernorm.");
                 assert_eq!(used.contains(&key.to_owned()), !of_training, "{key}");
             }
         }

@@ -1,5 +1,6 @@
 //! Lowerings of backbones, one file for each family.
 
+mod beit;
 mod convnext;
 mod dinov2;
 mod dinov3_vit;
@@ -16,7 +17,7 @@ use upernet_hf::config::HfBackboneConfig;
 use crate::{Error, graph::Graph, layers::Map};
 
 /// The `model_type` of each backbone family that can be written as ONNX.
-pub const LOWERED_BACKBONES: [&str; 12] = [
+pub const LOWERED_BACKBONES: [&str; 13] = [
     "swin",
     "swinv2",
     "convnext",
@@ -29,6 +30,7 @@ pub const LOWERED_BACKBONES: [&str; 12] = [
     "dinov3_vit",
     "vit",
     "vit_mae",
+    "beit",
 ];
 
 /// How a family's config becomes nodes.
@@ -61,6 +63,7 @@ pub(crate) fn family(config: &HfBackboneConfig) -> Result<&dyn Family, Error> {
         HfBackboneConfig::Dinov2(dinov2) => Ok(dinov2),
         HfBackboneConfig::Dinov3Vit(dinov3) => Ok(dinov3),
         HfBackboneConfig::Vit(vit) => Ok(vit),
+        HfBackboneConfig::Beit(beit) => Ok(beit),
         other => Err(Error::Backbone {
             model_type: other.model_type(),
         }),

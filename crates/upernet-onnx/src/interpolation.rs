@@ -1,9 +1,13 @@
 //! Square grids of learned numbers, brought to other sizes as `torch.nn.functional.interpolate` does with
 //! `align_corners=False`.
 
+mod lowered;
+
 /// Which cells of the learned grid a new cell is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interpolation {
+    /// The four nearest.
+    Bilinear,
     /// The sixteen nearest.
     Bicubic,
     /// More than those where the grid becomes smaller.
@@ -57,10 +61,25 @@ impl Interpolation {
     /// What position `position` of `to` takes of the `from` positions of a line.
     fn taps(self, position: usize, [from, to]: [usize; 2]) -> Vec<(usize, f64)> {
         match self {
+            Self::Bilinear => bilinear(position, [from, to]),
             Self::Bicubic => bicubic(position, [from, to]),
             Self::AntialiasedBicubic => antialiased(position, [from, to]),
         }
     }
+}
+
+/// Two positions around the source, which is none beyond the ends.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a position is clamped to 0 ..= from - 1 before it becomes an index"
+)]
+fn bilinear(position: usize, [from, to]: [usize; 2]) -> Vec<(usize, f64)> {
+    let source = (position as f64 + 0.5) * from as f64 / to as f64 - 0.5;
+    let source = source.clamp(0.0, (from - 1) as f64);
+    let low = source as usize;
+    let share = source - low as f64;
+    vec![(low, 1.0 - share), ((low + 1).min(from - 1), share)]
 }
 
 /// Four positions around the source, those beyond the ends counted to the ends.
@@ -127,7 +146,11 @@ mod tests {
 
     use super::{Interpolation, resized};
 
-    const ALL: [Interpolation; 2] = [Interpolation::Bicubic, Interpolation::AntialiasedBicubic];
+    const ALL: [Interpolation; 3] = [
+        Interpolation::Bilinear,
+        Interpolation::Bicubic,
+        Interpolation::AntialiasedBicubic,
+    ];
 
     /// `interpolate(torch.arange(9.).square().reshape(1, 1, 3, 3), (2, 5), mode="bicubic", ...)` of
     /// torch 2.15.

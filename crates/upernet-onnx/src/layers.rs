@@ -274,16 +274,26 @@ impl Graph<'_> {
         if known && x.size == *size {
             return x.clone();
         }
+        let mode = ("mode", Attribute::Text("linear"));
+        self.resize_node(scope, x, size, vec![mode])
+    }
+
+    /// A `Resize` by the centres of cells.
+    pub(crate) fn resize_node(
+        &mut self,
+        scope: &str,
+        x: &Map,
+        size: &[Size; 2],
+        mode: Vec<(&'static str, Attribute)>,
+    ) -> Map {
         let batch = self.length(&x.value, 0);
         let [height, width] = size.clone();
         let sizes = self.sizes(&[batch, x.channels.into(), height, width]);
-        let attributes = vec![
-            (
-                "coordinate_transformation_mode",
-                Attribute::Text("half_pixel"),
-            ),
-            ("mode", Attribute::Text("linear")),
-        ];
+        let mut attributes = vec![(
+            "coordinate_transformation_mode",
+            Attribute::Text("half_pixel"),
+        )];
+        attributes.extend(mode);
         let absent = Value::absent();
         let inputs = [&x.value, &absent, &absent, &sizes];
         let value = self.node(scope, "Resize", &inputs, attributes);

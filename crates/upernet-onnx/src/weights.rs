@@ -39,6 +39,10 @@ pub(crate) const BATCH_NORM: [&str; 4] = ["weight", "bias", "running_mean", "run
 /// Logarithm of the largest factor of a cosine in Swin V2: 100.
 const LARGEST_FACTOR: f64 = 2.0 * std::f64::consts::LN_10;
 
+/// Rows of `BEiT`'s table of position biases after those of offsets: from the class token to a patch, from
+/// a patch to it, and to itself.
+pub(crate) const CLASS_BIASES: usize = 3;
+
 /// What an initialiser is made of, given the tensors it names.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Recipe {
@@ -86,6 +90,11 @@ pub(crate) enum Recipe {
         grid: [usize; 2],
         interpolation: Interpolation,
     },
+    /// The offsets of `BEiT`'s table of position biases, `[(2 side - 1)^2 + CLASS_BIASES, heads]`, as a map
+    /// of another size: `[1, heads, height, width]`.
+    OffsetBiases { heads: usize, size: [usize; 2] },
+    /// The last rows of that table: `[1, heads, CLASS_BIASES]`.
+    ClassBiases { heads: usize },
 }
 
 /// Some input channels of a 3 x 3 convolution.
@@ -178,6 +187,15 @@ impl Recipe {
                 let learned = &positions[*channels..];
                 let side = (learned.len() / channels).isqrt();
                 transposed(&resized(learned, side, *grid, *interpolation), *channels)
+            }
+            (Self::OffsetBiases { heads, size }, [table]) => {
+                let learned = &table[..table.len() - CLASS_BIASES * heads];
+                let side = (learned.len() / heads).isqrt();
+                let map = resized(learned, side, *size, Interpolation::Bilinear);
+                transposed(&map, *heads)
+            }
+            (Self::ClassBiases { heads }, [table]) => {
+                transposed(&table[table.len() - CLASS_BIASES * heads..], *heads)
             }
             (recipe, tensors) => unreachable!("{recipe:?} of {} tensors", tensors.len()),
         }
@@ -352,6 +370,18 @@ mod tests {
         let positions = vec![-1.0, -2.0, 1.0, 10.0, 2.0, 20.0, 3.0, 30.0, 4.0, 40.0];
         let map = recipe.make(vec![positions]);
         assert_eq!(map, [1.0, 2.0, 3.0, 4.0, 10.0, 20.0, 30.0, 40.0]);
+    }
+
+    #[test]
+    fn a_table_of_biases_is_offsets_and_the_class_token() {
+        // A side of 1 has one offset; two heads.
+        let table: Vec<f32> = (1_u8..=8).map(f32::from).collect();
+        let heads = 2;
+        let class = Recipe::ClassBiases { heads }.make(vec![table.clone()]);
+        assert_eq!(class, [3.0, 5.0, 7.0, 4.0, 6.0, 8.0]);
+        let size = [1, 3];
+        let offsets = Recipe::OffsetBiases { heads, size }.make(vec![table]);
+        assert_eq!(offsets, [1.0, 1.0, 1.0, 2.0, 2.0, 2.0]);
     }
 
     #[test]

@@ -55,6 +55,7 @@ fn network(config: &HfDinov2Config) -> Network<'_> {
                 Some(_) => Interpolation::AntialiasedBicubic,
             },
         }),
+        biases: None,
         projections: Projections {
             query: ("attention.attention.query", bias),
             key: ("attention.attention.key", bias),

@@ -37,6 +37,7 @@ fn network(config: &HfDinov3VitConfig) -> Network<'_> {
         num_attention_heads: config.num_attention_heads,
         registers: config.num_register_tokens,
         positions: Positions::Rotary(config.rope_theta),
+        biases: None,
         projections: Projections {
             query: ("attention.q_proj", config.query_bias.into()),
             key: ("attention.k_proj", config.key_bias.into()),

@@ -2,6 +2,7 @@
 //! those that belong to none.
 
 mod attention;
+mod biases;
 mod embeddings;
 mod linear;
 mod neck;
@@ -11,6 +12,7 @@ mod rotary;
 
 use attention::Attention;
 pub(super) use attention::Projections;
+pub(super) use biases::PositionBiases;
 pub(super) use embeddings::Positions;
 use embeddings::{EMBEDDINGS, Sequence};
 pub(super) use neck::{FEATURE_PYRAMID, Neck};
@@ -34,6 +36,8 @@ pub(super) struct Network<'a> {
     /// Learned tokens behind the class token that belong to no patch.
     pub(super) registers: usize,
     pub(super) positions: Positions,
+    /// What attention adds for the offset of two patches.
+    pub(super) biases: Option<PositionBiases>,
     pub(super) projections: Projections,
     pub(super) perceptron: Perceptron,
     /// Epsilon of all norms.
@@ -82,6 +86,7 @@ impl Network<'_> {
             heads: self.num_attention_heads,
             tokens: x.count.clone(),
             rotation: self.rotation(graph, &x),
+            biases: self.token_biases(graph, &x)?,
         };
         let mut maps = Vec::with_capacity(self.out_stages.len());
         let last = self.out_stages.last().copied().unwrap_or_default();
@@ -187,7 +192,7 @@ mod tests {
 
     use upernet_hf::{
         ModelFolder,
-        config::{HfBackboneConfig, HfDinov2Config, HfDinov3VitConfig, HfVitConfig},
+        config::{HfBackboneConfig, HfBeitConfig, HfDinov2Config, HfDinov3VitConfig, HfVitConfig},
     };
 
     use crate::{
@@ -213,6 +218,13 @@ mod tests {
         match &folder.config.backbone {
             HfBackboneConfig::Dinov3Vit(config) => config.clone(),
             _ => panic!("no DINOv3"),
+        }
+    }
+
+    fn beit(folder: &ModelFolder) -> HfBeitConfig {
+        match &folder.config.backbone {
+            HfBackboneConfig::Beit(config) => config.clone(),
+            _ => panic!("no BEiT"),
         }
     }
 
@@ -295,6 +307,34 @@ mod tests {
         config.key_bias = true;
         let error = lowered(&folder, &config).expect_err("the golden has none");
         let key = "backbone.layer.0.attention.k_proj.bias";
+        assert!(
+            matches!(&error, Error::Missing { key: found } if found == key),
+            "{error}"
+        );
+    }
+
+    /// Layers share the numbers of offsets, and all one table if it is that of all.
+    #[test]
+    fn biases_are_looked_up_once_for_each_table() {
+        for (name, tables) in [("beit", 4), ("beit-flat", 3), ("beit-shared", 1)] {
+            let folder = golden(name);
+            let (graph, _) = lowered(&folder, &beit(&folder)).expect("it has all weights");
+            assert_eq!(count(&graph, "Gather"), tables, "{name}");
+            assert_eq!(count(&graph, "Sub"), 1, "{name}");
+        }
+        let folder = golden("beit");
+        let config = HfBeitConfig {
+            use_relative_position_bias: false,
+            ..beit(&folder)
+        };
+        let (graph, _) = lowered(&folder, &config).expect("it has all weights");
+        assert_eq!(count(&graph, "Gather"), 0);
+        let config = HfBeitConfig {
+            use_shared_relative_position_bias: true,
+            ..beit(&folder)
+        };
+        let error = lowered(&folder, &config).expect_err("no table is that of all");
+        let key = "backbone.beit.encoder.relative_position_bias.relative_position_bias_table";
         assert!(
             matches!(&error, Error::Missing { key: found } if found == key),
             "{error}"

@@ -43,6 +43,7 @@ fn network(config: &HfVitConfig) -> Network<'_> {
             side: config.learned_side(),
             interpolation: Interpolation::Bicubic,
         }),
+        biases: None,
         projections: Projections {
             query: ("attention.attention.query", bias),
             key: ("attention.attention.key", bias),

@@ -1,7 +1,7 @@
 //! Attention among all tokens. Upstream: `Dinov2Attention`, `ViTAttention`,
-//! `DINOv3ViTAttention`.
+//! `DINOv3ViTAttention`, `BeitAttention`.
 
-use super::{linear::Linear, rotary::Rotation};
+use super::{biases::TokenBiases, linear::Linear, rotary::Rotation};
 use crate::{
     Error,
     families::windowed::{KEYS, LayerBias, QUERIES},
@@ -27,6 +27,8 @@ pub(super) struct Attention {
     pub(super) tokens: Size,
     /// What queries and keys are turned by, if positions are rotary.
     pub(super) rotation: Option<Rotation>,
+    /// What is added to the logits, if there is something.
+    pub(super) biases: Option<TokenBiases>,
 }
 
 impl Attention {
@@ -61,7 +63,10 @@ impl Attention {
         let factor = (self.each() as f64).sqrt().recip() as f32;
         let factor = graph.floats(&[], &[factor]);
         let query = graph.node(&scope, "Mul", &[&query, &factor], Vec::new());
-        let logits = graph.node(&scope, "MatMul", &[&query, &key], Vec::new());
+        let mut logits = graph.node(&scope, "MatMul", &[&query, &key], Vec::new());
+        if let Some(biases) = &self.biases {
+            logits = biases.added(graph, path, logits)?;
+        }
         let axis = vec![("axis", Attribute::Int(-1))];
         let weights = graph.node(&scope, "Softmax", &[&logits], axis);
         let y = graph.node(&scope, "MatMul", &[&weights, &value], Vec::new());

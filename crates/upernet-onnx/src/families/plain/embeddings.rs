@@ -1,5 +1,6 @@
 //! Image to tokens: whole patches with their positions, and before them what belongs to none. Upstream:
-//! `Dinov2Embeddings`, `Dinov2WithRegistersEmbeddings`, `ViTEmbeddings`, `DINOv3ViTEmbeddings`.
+//! `Dinov2Embeddings`, `Dinov2WithRegistersEmbeddings`, `ViTEmbeddings`, `DINOv3ViTEmbeddings`,
+//! `BeitEmbeddings`.
 
 use super::{Network, positions::LearnedPositions};
 use crate::{
@@ -19,6 +20,8 @@ pub(in crate::families) enum Positions {
     Learned(LearnedPositions),
     /// By what its queries and keys are turned by; the base of the wavelengths.
     Rotary(f64),
+    /// By nothing, but for biases of attention.
+    None,
 }
 
 /// Tokens, `[N, prefix + patches, channels]`.
@@ -46,7 +49,7 @@ impl Network<'_> {
                 let inputs = [&patches.value, &positions];
                 graph.node(EMBEDDINGS, "Add", &inputs, Vec::new())
             }
-            Positions::Rotary(_) => patches.value,
+            Positions::Rotary(_) | Positions::None => patches.value,
         };
         let [height, width] = &patches.size;
         let cells = graph.times(height, width);
@@ -81,7 +84,7 @@ impl Network<'_> {
         let mut stored: Vec<(&str, &[usize])> = vec![(&class, &of_class)];
         let of_positions = match self.positions {
             Positions::Learned(learned) => Some(learned.dims(channels)),
-            Positions::Rotary(_) => None,
+            Positions::Rotary(_) | Positions::None => None,
         };
         let recipe = match &of_positions {
             Some(dims) => {
