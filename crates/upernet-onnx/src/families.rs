@@ -1,9 +1,11 @@
 //! Lowerings of backbones, one file for each family.
 
+mod attention;
 mod beit;
 mod convnext;
 mod dinov2;
 mod dinov3_vit;
+mod linear;
 mod plain;
 mod pvt_v2;
 mod resnet;

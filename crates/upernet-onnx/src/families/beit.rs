@@ -4,11 +4,11 @@ use upernet_hf::config::HfBeitConfig;
 
 use super::{
     Family,
+    linear::LayerBias,
     plain::{
         Activation, First, LearnedPositions, Names, Neck, Network, OutputNorm, Perceptron,
         PositionBiases, Positions, Projections,
     },
-    windowed::LayerBias,
 };
 use crate::{Error, graph::Graph, interpolation::Interpolation, layers::Map};
 

@@ -4,11 +4,11 @@ use upernet_hf::config::HfDinov2Config;
 
 use super::{
     Family,
+    linear::LayerBias,
     plain::{
         Activation, FEATURE_PYRAMID, First, LearnedPositions, Names, Network, OutputNorm,
         Perceptron, Positions, Projections,
     },
-    windowed::LayerBias,
 };
 use crate::{Error, graph::Graph, interpolation::Interpolation, layers::Map};
 

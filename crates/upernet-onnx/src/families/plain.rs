@@ -4,7 +4,6 @@
 mod attention;
 mod biases;
 mod embeddings;
-mod linear;
 mod neck;
 mod perceptron;
 mod positions;

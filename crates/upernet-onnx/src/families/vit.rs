@@ -5,11 +5,11 @@ use upernet_hf::config::HfVitConfig;
 
 use super::{
     Family,
+    linear::LayerBias,
     plain::{
         Activation, FEATURE_PYRAMID, First, LearnedPositions, Names, Network, OutputNorm,
         Perceptron, Positions, Projections,
     },
-    windowed::LayerBias,
 };
 use crate::{Error, graph::Graph, interpolation::Interpolation, layers::Map};
 

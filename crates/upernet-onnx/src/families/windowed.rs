@@ -3,7 +3,7 @@
 mod heads;
 mod windows;
 
-pub(super) use heads::{Heads, KEYS, LayerBias, QUERIES};
+pub(super) use heads::Heads;
 pub(super) use windows::{Cut, Windows};
 use windows::{Layout, padded};
 

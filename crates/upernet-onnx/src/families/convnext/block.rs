@@ -3,9 +3,9 @@
 use super::Network;
 use crate::{
     Error,
+    families::linear::{LayerBias, Linear},
     graph::{Attribute, Graph, Value},
     layers::{Map, Window},
-    weights::Recipe,
 };
 
 /// What a block has beside its convolution, norm and linear layers.
@@ -66,12 +66,14 @@ impl Network<'_> {
         if self.branch == Branch::ResponseNorm {
             y = response_norm(graph, &layer("grn"), &y, 4 * channels)?;
         }
-        let project = layer(names.project);
-        let y = if self.branch == Branch::LayerScale {
-            scaled_linear(graph, [&project, &layer(names.scale)], &y, channels)?
-        } else {
-            graph.linear(&project, &y, [4 * channels, channels])?
+        let scale = (self.branch == Branch::LayerScale).then(|| layer(names.scale));
+        let project = Linear {
+            path: &layer(names.project),
+            channels: [4 * channels, channels],
+            bias: LayerBias::Learned,
+            scale: scale.as_deref(),
         };
+        let y = project.lower(graph, &y)?;
         let y = graph.channels_first(path, &y);
         let value = graph.node(path, "Add", &[&x.value, &y], Vec::new());
         Ok(Map { value, ..x.clone() })
@@ -100,31 +102,4 @@ fn response_norm(
     let scale = graph.node(path, "Add", &[&scale, &one], Vec::new());
     let scaled = graph.node(path, "Mul", &[x, &scale], Vec::new());
     Ok(graph.node(path, "Add", &[&scaled, &bias], Vec::new()))
-}
-
-/// The second linear layer, with the layer scale folded in.
-fn scaled_linear(
-    graph: &mut Graph<'_>,
-    [layer, scale]: [&str; 2],
-    x: &Value,
-    channels: usize,
-) -> Result<Value, Error> {
-    let [weight, bias] = ["weight", "bias"].map(|name| format!("{layer}.{name}"));
-    let columns = 4 * channels;
-    let one_each = [channels];
-    let dims = [channels, columns];
-    let weight = graph.derived(
-        &weight,
-        &[columns, channels],
-        Recipe::ScaledTransposed { columns },
-        &[(&weight, &dims), (scale, &one_each)],
-    )?;
-    let bias = graph.derived(
-        &bias,
-        &one_each,
-        Recipe::Scaled,
-        &[(&bias, &one_each), (scale, &one_each)],
-    )?;
-    let product = graph.node(layer, "MatMul", &[x, &weight], Vec::new());
-    Ok(graph.node(layer, "Add", &[&product, &bias], Vec::new()))
 }

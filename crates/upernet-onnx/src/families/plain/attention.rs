@@ -1,10 +1,13 @@
 //! Attention among all tokens. Upstream: `Dinov2Attention`, `ViTAttention`,
 //! `DINOv3ViTAttention`, `BeitAttention`.
 
-use super::{biases::TokenBiases, linear::Linear, rotary::Rotation};
+use super::{biases::TokenBiases, rotary::Rotation};
 use crate::{
     Error,
-    families::windowed::{KEYS, LayerBias, QUERIES},
+    families::{
+        attention::{KEYS, QUERIES, logit_scale},
+        linear::{LayerBias, Linear},
+    },
     graph::{Attribute, Graph, Size, Value},
 };
 
@@ -56,12 +59,7 @@ impl Attention {
         let value = self.projected(graph, path, x, value)?;
         let value = graph.transpose(&scope, &value, &QUERIES);
 
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the file holds f32: rounding to it is what is asked for"
-        )]
-        let factor = (self.each() as f64).sqrt().recip() as f32;
-        let factor = graph.floats(&[], &[factor]);
+        let factor = logit_scale(graph, self.each());
         let query = graph.node(&scope, "Mul", &[&query, &factor], Vec::new());
         let mut logits = graph.node(&scope, "MatMul", &[&query, &key], Vec::new());
         if let Some(biases) = &self.biases {

@@ -1,10 +1,9 @@
 //! What follows attention in a layer. Upstream: `Dinov2MLP`, `Dinov2SwiGLUFFN`,
 //! `ViTMLP`, `DINOv3ViTMLP`, `DINOv3ViTGatedMLP`.
 
-use super::linear::Linear;
 use crate::{
     Error,
-    families::windowed::LayerBias,
+    families::linear::{LayerBias, Linear},
     graph::{Graph, Value, signed},
 };
 

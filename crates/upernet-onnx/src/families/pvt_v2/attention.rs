@@ -3,7 +3,7 @@
 use super::Stage;
 use crate::{
     Error,
-    families::windowed::{KEYS, QUERIES},
+    families::attention::{KEYS, QUERIES, logit_scale},
     graph::{Attribute, Graph, Value},
     layers::{Tokens, Window},
     weights::Recipe,
@@ -26,11 +26,7 @@ impl Stage<'_> {
         let value = self.projected(graph, &format!("{path}.value"), &reduced, QUERIES)?;
 
         // Keys are fewer numbers than queries and logits.
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the file holds f32: rounding to it is what is asked for"
-        )]
-        let scale = graph.floats(&[], &[(self.each() as f64).sqrt().recip() as f32]);
+        let scale = logit_scale(graph, self.each());
         let key = graph.node(path, "Mul", &[&key, &scale], Vec::new());
         let logits = graph.node(path, "MatMul", &[&query, &key], Vec::new());
         let axis = vec![("axis", Attribute::Int(-1))];

@@ -4,7 +4,11 @@ use upernet_hf::config::HfSwinConfig;
 
 use crate::{
     Error,
-    families::windowed::{Cut, Heads, KEYS, LayerBias, QUERIES, Windows},
+    families::{
+        attention::{KEYS, QUERIES, logit_scale},
+        linear::LayerBias,
+        windowed::{Cut, Heads, Windows},
+    },
     graph::{Graph, Value},
     layers::Tokens,
     weights::Recipe,
@@ -68,11 +72,7 @@ impl Attention {
         let value = heads.projected(graph, &value, &x, (self.bias, QUERIES))?;
 
         let scope = format!("{path}.self");
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the file holds f32: rounding to it is what is asked for"
-        )]
-        let scale = graph.floats(&[], &[(heads.each() as f64).sqrt().recip() as f32]);
+        let scale = logit_scale(graph, heads.each());
         let query = graph.node(&scope, "Mul", &[&query, &scale], Vec::new());
         let logits = graph.node(&scope, "MatMul", &[&query, &key], Vec::new());
         let bias = self.position_bias(graph, &scope)?;

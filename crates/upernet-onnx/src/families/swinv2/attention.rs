@@ -4,7 +4,11 @@ use upernet_hf::config::HfSwinV2Config;
 
 use crate::{
     Error,
-    families::windowed::{Cut, Heads, KEYS, LayerBias, QUERIES, Windows},
+    families::{
+        attention::{KEYS, QUERIES},
+        linear::LayerBias,
+        windowed::{Cut, Heads, Windows},
+    },
     graph::{Attribute, Graph, Value},
     layers::Tokens,
     weights::{POSITION_PERCEPTRON, Recipe},

@@ -2,14 +2,9 @@
 
 use crate::{
     Error,
+    families::{attention::QUERIES, linear::LayerBias},
     graph::{Attribute, Graph, Size, Value},
 };
-
-/// `[N * windows, tokens, heads, each]` to `[N * windows, heads, tokens, each]`: queries, and values.
-pub(in crate::families) const QUERIES: [i64; 4] = [0, 2, 1, 3];
-
-/// The same to `[N * windows, heads, each, tokens]`: keys.
-pub(in crate::families) const KEYS: [i64; 4] = [0, 2, 3, 1];
 
 /// How channels divide into heads, and how many tokens look at each other.
 #[derive(Clone, Copy, Debug)]
@@ -59,19 +54,5 @@ impl Heads {
         let y = graph.reshape(&scope, &y, &[self.tokens.into(), self.channels.into()]);
         let channels = [self.channels; 2];
         graph.linear(&format!("{path}.output.dense"), &y, channels)
-    }
-}
-
-/// Whether a linear layer has a bias.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::families) enum LayerBias {
-    Learned,
-    None,
-}
-
-impl From<bool> for LayerBias {
-    /// As configs have it.
-    fn from(has_bias: bool) -> Self {
-        if has_bias { Self::Learned } else { Self::None }
     }
 }

@@ -1,9 +1,7 @@
-//! A linear layer as plain transformers have them: with a bias or without, and at the end of a branch
-//! with a factor for each channel.
+//! A linear layer with what it may have: a bias, and at the end of a branch a factor for each channel.
 
 use crate::{
     Error,
-    families::windowed::LayerBias,
     graph::{Graph, Value},
     weights::Recipe,
 };
@@ -19,7 +17,22 @@ pub(super) struct Linear<'a> {
     pub(super) scale: Option<&'a str>,
 }
 
+/// Whether a linear layer has a bias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LayerBias {
+    Learned,
+    None,
+}
+
+impl From<bool> for LayerBias {
+    /// As configs have it.
+    fn from(has_bias: bool) -> Self {
+        if has_bias { Self::Learned } else { Self::None }
+    }
+}
+
 impl Linear<'_> {
+    /// `[.., channels in]` to `[.., channels out]`.
     pub(super) fn lower(self, graph: &mut Graph<'_>, x: &Value) -> Result<Value, Error> {
         let product = match self.scale {
             None => graph.product(self.path, x, self.channels)?,
