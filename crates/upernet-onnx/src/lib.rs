@@ -25,7 +25,8 @@
 //! # From here on
 //!
 //! `proto` writes protobuf, `graph` builds a graph whose sizes may be constants or computed, `layers`
-//! are the layers of which `families` and `head` are made, `write` streams the file.
+//! are the layers of which `families` and `head` are made, `interpolation` brings learned grids to other
+//! sizes, `write` streams the file.
 
 mod error;
 mod export;
