@@ -13,8 +13,7 @@ PUBLISHED = [
     *(f"swin-{size}" for size in ("tiny", "small", "base", "large")),
 ]
 FAMILIES = ["swinv2-tiny", "convnextv2-tiny", "dinov3-convnext-tiny", "resnet-50", "pvt-v2-b2"]
-# Those that `upernet export onnx` does not write.
-NOT_EXPORTED = ["beit-base", "dinov2-small"]
+FAMILIES += ["beit-base", "dinov2-small", "dinov3-vit-small"]
 EXPORT = "onnxruntime-export"
 ROUNDS, PASSES = 2, 3
 
@@ -23,10 +22,9 @@ def compare(made, options, log) -> dict:
     """`made` gives the folder of a model."""
     results = []
     load = load_average()
-    for name in [*PUBLISHED, *FAMILIES, *NOT_EXPORTED]:
-        peers = ["torch"] if name in NOT_EXPORTED else ["torch", EXPORT]
+    for name in [*PUBLISHED, *FAMILIES]:
         case = Case(made(name), options.photo, threads=options.threads, binary=options.binary)
-        results.append(compare_peers.compare(case, ROUNDS, PASSES, log, peers))
+        results.append(compare_peers.compare(case, ROUNDS, PASSES, log, ["torch", EXPORT]))
     return {"results": results, "load_average": load}
 
 
@@ -40,11 +38,8 @@ def table(found) -> str:
     for result in found["results"]:
         peers = result["peers"]
         columns = ("torch", EXPORT, OURS)
-        later = lambda peer: f"{statistics.median(peers[peer]['later']):.2f}"
-        peak = lambda peer: f"{statistics.median(peers[peer]['peak']) / 2**20:.0f}"
-        seconds, memory = (
-            [cell(peer) if peer in peers else "" for peer in columns] for cell in (later, peak)
-        )
+        seconds = [f"{statistics.median(peers[peer]['later']):.2f}" for peer in columns]
+        memory = [f"{statistics.median(peers[peer]['peak']) / 2**20:.0f}" for peer in columns]
         agreed = peers[OURS]["agreed"]
         cells = [
             result["model"].removeprefix("upernet-"),

@@ -117,8 +117,7 @@ class Case:
         """One process of a peer: seconds of each pass, answer, what the process took."""
         if peer == OURS:
             return self.time_ours(folder, passes)
-        onnx = folder / ("ours.onnx" if peer.endswith(EXPORT) else "model.onnx")
-        reader = peer.removesuffix(EXPORT)
+        reader, onnx = read_by(peer, folder)
         words = ["time", reader, self.model, onnx, folder / "input.safetensors"]
         words += [self.threads, passes, budget, *([logits] if logits else [])]
         command = [sys.executable, WORKERS, *words]
@@ -159,6 +158,12 @@ class Case:
                 f"(allowed {100 * equal} %)"
             )
         return found
+
+
+def read_by(peer, folder: Path) -> tuple[str, Path]:
+    """The worker of a peer, and the ONNX file that it reads if it reads one."""
+    onnx = folder / ("ours.onnx" if peer.endswith(EXPORT) else "model.onnx")
+    return peer.removesuffix(EXPORT), onnx
 
 
 def compare(case: Case, rounds, passes, log=print, peers=None) -> dict:

@@ -94,6 +94,7 @@ pub(super) const DINOV3: Names = Names {
             "blocks.#.attn.qkv.bias_mask",
             "takes out the bias of the key, which the network has not",
         ),
+        leftover("projectors.", "of distillation, which only pretraining has"),
         leftover(
             "local_cls_norm.",
             "of the class token of small crops, which only pretraining has",
