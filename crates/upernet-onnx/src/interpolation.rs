@@ -3,6 +3,8 @@
 
 mod lowered;
 
+use crate::rounding::rounded;
+
 /// Which cells of the learned grid a new cell is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interpolation {
@@ -130,14 +132,6 @@ fn cubic(distance: f64, a: f32) -> f64 {
     } else {
         0.0
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the file holds f32: rounding to it is what is asked for"
-)]
-fn rounded(value: f64) -> f32 {
-    value as f32
 }
 
 #[cfg(test)]

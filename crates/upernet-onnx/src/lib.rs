@@ -39,6 +39,7 @@ mod layers;
 mod pool;
 mod positions;
 mod proto;
+mod rounding;
 mod weights;
 mod write;
 

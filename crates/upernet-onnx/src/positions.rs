@@ -1,5 +1,7 @@
 //! The position biases of windows, looked up for each pair of tokens.
 
+use crate::rounding::rounded;
+
 /// Hidden channels of the perceptron of Swin V2, fixed upstream.
 pub(crate) const POSITION_PERCEPTRON: usize = 512;
 
@@ -65,14 +67,6 @@ fn log_spaced(window: usize, pretrained_window: usize) -> Vec<f64> {
         ((offset.abs() + 1.0).log2() / 3.0).copysign(offset)
     };
     (0..2 * window - 1).map(offset).collect()
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the file holds f32: rounding to it is what is asked for"
-)]
-fn rounded(value: f64) -> f32 {
-    value as f32
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::{
     fusion::Order,
     interpolation::{Interpolation, resized},
     positions::{continuous_table, relative_positions},
+    rounding::rounded,
 };
 
 /// Tensors by their keys on the hub.
@@ -231,14 +232,6 @@ fn scale_rows(values: &mut [f32], scale: impl Fn(usize) -> f64, columns: usize) 
             *value = rounded(f64::from(*value) * scale);
         }
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the file holds f32: rounding to it is what is asked for"
-)]
-fn rounded(value: f64) -> f32 {
-    value as f32
 }
 
 fn transposed(values: &[f32], columns: usize) -> Vec<f32> {

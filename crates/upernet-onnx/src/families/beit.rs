@@ -3,14 +3,13 @@
 use upernet_hf::config::HfBeitConfig;
 
 use super::{
-    Family,
     linear::LayerBias,
     plain::{
         Activation, First, LearnedPositions, Names, Neck, Network, OutputNorm, Perceptron,
-        PositionBiases, Positions, Projections,
+        PlainTransformer, PositionBiases, Positions, Projections,
     },
 };
-use crate::{Error, graph::Graph, interpolation::Interpolation, layers::Map};
+use crate::interpolation::Interpolation;
 
 /// Upstream's is an `nn.Sequential` of a deconvolution, its norm, an activation and a deconvolution.
 const NECK: Neck = Neck {
@@ -25,58 +24,50 @@ const SHARED_BIASES: &str =
 /// A layer's own.
 const OWN_BIASES: &str = "attention.attention.relative_position_bias.relative_position_bias_table";
 
-impl Family for HfBeitConfig {
-    fn lower(&self, graph: &mut Graph<'_>, pixel_values: &Map) -> Result<Vec<Map>, Error> {
-        network(self).lower(graph, pixel_values)
-    }
-
-    fn refusal(&self, size: [usize; 2]) -> Option<String> {
-        network(self).refusal(size)
-    }
-}
-
-fn network(config: &HfBeitConfig) -> Network<'_> {
-    let side = config.image_size / config.patch_size;
-    let has_scales = config.layer_scale_init_value > 0.0;
-    Network {
-        patch_size: config.patch_size,
-        hidden_size: config.hidden_size,
-        num_hidden_layers: config.num_hidden_layers,
-        num_attention_heads: config.num_attention_heads,
-        registers: 0,
-        positions: if config.use_absolute_position_embeddings {
-            Positions::Learned(LearnedPositions {
-                side,
-                interpolation: Interpolation::Bicubic,
-            })
-        } else {
-            Positions::None
-        },
-        biases: biases(config, side),
-        projections: Projections {
-            query: ("attention.attention.query", LayerBias::Learned),
-            key: ("attention.attention.key", LayerBias::None),
-            value: ("attention.attention.value", LayerBias::Learned),
-            output: ("attention.output.dense", LayerBias::Learned),
-        },
-        perceptron: Perceptron {
-            inner: config.intermediate_size,
-            first: First::Plain("intermediate.dense"),
-            last: "output.dense",
-            activation: Activation::Gelu,
-            bias: LayerBias::Learned,
-        },
-        epsilon: config.layer_norm_eps,
-        output_norm: OutputNorm::Never,
-        out_stages: &config.out_stages,
-        neck: config.add_fpn.then_some(NECK),
-        names: Names {
-            patches: "backbone.embeddings.patch_embeddings.projection",
-            layers: "backbone.encoder.layer",
-            norms: ["layernorm_before", "layernorm_after"],
-            scales: has_scales.then_some(["lambda_1", "lambda_2"]),
-            output_norm: "backbone.beit.layernorm",
-        },
+impl PlainTransformer for HfBeitConfig {
+    fn network(&self) -> Network<'_> {
+        let side = self.image_size / self.patch_size;
+        let has_scales = self.layer_scale_init_value > 0.0;
+        Network {
+            patch_size: self.patch_size,
+            hidden_size: self.hidden_size,
+            num_hidden_layers: self.num_hidden_layers,
+            num_attention_heads: self.num_attention_heads,
+            registers: 0,
+            positions: if self.use_absolute_position_embeddings {
+                Positions::Learned(LearnedPositions {
+                    side,
+                    interpolation: Interpolation::Bicubic,
+                })
+            } else {
+                Positions::None
+            },
+            biases: biases(self, side),
+            projections: Projections {
+                query: ("attention.attention.query", LayerBias::Learned),
+                key: ("attention.attention.key", LayerBias::None),
+                value: ("attention.attention.value", LayerBias::Learned),
+                output: ("attention.output.dense", LayerBias::Learned),
+            },
+            perceptron: Perceptron {
+                inner: self.intermediate_size,
+                first: First::Plain("intermediate.dense"),
+                last: "output.dense",
+                activation: Activation::Gelu,
+                bias: LayerBias::Learned,
+            },
+            epsilon: self.layer_norm_eps,
+            output_norm: OutputNorm::Never,
+            out_stages: &self.out_stages,
+            neck: self.add_fpn.then_some(NECK),
+            names: Names {
+                patches: "backbone.embeddings.patch_embeddings.projection",
+                layers: "backbone.encoder.layer",
+                norms: ["layernorm_before", "layernorm_after"],
+                scales: has_scales.then_some(["lambda_1", "lambda_2"]),
+                output_norm: "backbone.beit.layernorm",
+            },
+        }
     }
 }
 

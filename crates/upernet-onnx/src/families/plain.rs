@@ -19,6 +19,7 @@ pub(super) use perceptron::{Activation, First, Perceptron};
 pub(super) use positions::LearnedPositions;
 use rotary::{Rotary, Rotation};
 
+use super::Family;
 use crate::{
     Error,
     graph::{Graph, signed},
@@ -72,12 +73,23 @@ pub(super) struct Names {
     pub(super) output_norm: &'static str,
 }
 
+/// A family that is a plain transformer: all of its lowering is what it is made of.
+pub(super) trait PlainTransformer {
+    fn network(&self) -> Network<'_>;
+}
+
+impl<T: PlainTransformer> Family for T {
+    fn lower(&self, graph: &mut Graph<'_>, pixel_values: &Map) -> Result<Vec<Map>, Error> {
+        self.network().lower(graph, pixel_values)
+    }
+
+    fn refusal(&self, size: [usize; 2]) -> Option<String> {
+        self.network().refusal(size)
+    }
+}
+
 impl Network<'_> {
-    pub(super) fn lower(
-        &self,
-        graph: &mut Graph<'_>,
-        pixel_values: &Map,
-    ) -> Result<Vec<Map>, Error> {
+    fn lower(&self, graph: &mut Graph<'_>, pixel_values: &Map) -> Result<Vec<Map>, Error> {
         let mut x = self.embedded(graph, pixel_values)?;
         let attention = Attention {
             projections: self.projections,
@@ -106,7 +118,7 @@ impl Network<'_> {
     }
 
     /// What the network needs instead, if it takes no image of that size.
-    pub(super) fn refusal(&self, size: [usize; 2]) -> Option<String> {
+    fn refusal(&self, size: [usize; 2]) -> Option<String> {
         let (patches, why) = match self.neck {
             Some(_) => (2, "two patches, to be halved"),
             None => (1, "one patch"),

@@ -5,7 +5,10 @@
 
 use std::f64::consts::TAU;
 
-use crate::graph::{Attribute, Element, Graph, Size, Value, signed};
+use crate::{
+    graph::{Attribute, Element, Graph, Size, Value, signed},
+    rounding::rounded,
+};
 
 /// What the angles follow from, beside a patch's place.
 #[derive(Clone, Copy, Debug)]
@@ -158,14 +161,6 @@ impl Rotation {
 /// Where the centre of a patch lies along an axis, from -1 to 1.
 fn place(index: usize, count: usize) -> f64 {
     (2 * index + 1) as f64 / count as f64 - 1.0
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the file holds f32: rounding to it is what is asked for"
-)]
-fn rounded(value: f64) -> f32 {
-    value as f32
 }
 
 #[cfg(test)]
