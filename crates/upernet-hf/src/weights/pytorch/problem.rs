@@ -23,7 +23,7 @@ pub enum PyTorchError {
         problem: &'static str,
     },
     /// The zip archive's directory, which comes last, is not there.
-    #[error("is cut short: the directory at the end of the archive is missing")]
+    #[error("is cut short: the directory at the end of the archive is missing; fetch it again")]
     Truncated,
     /// The zip archive contradicts itself.
     #[error("is a damaged archive: {problem}")]
