@@ -32,6 +32,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from goldens.cases import case, convnext, swin
+from goldens.deep_stem import DeepStemBackbone
 from goldens.dialects import mmseg_state, to_unfold_order
 from goldens.weights import build, fill
 
@@ -42,6 +43,7 @@ CLASSES = {
     "swin": transformers.SwinBackbone,
     "convnext": transformers.ConvNextBackbone,
     "resnet": transformers.ResNetBackbone,
+    "resnet with a deep stem": DeepStemBackbone,
     "convnextv2": transformers.ConvNextV2Backbone,
     "swinv2": transformers.Swinv2Backbone,
     "pvt_v2": transformers.PvtV2Backbone,
@@ -52,7 +54,17 @@ CLASSES = {
     "vit": transformers.ViTModel,
 }
 # Kinds whose maps have no norm of their own in Hugging Face's backbones, or the library's.
-AS_THEY_ARE = ("resnet", "swinv2", "pvt_v2", "beit", "dinov2", "dinov2_with_registers", "dinov3_vit", "vit")
+AS_THEY_ARE = (
+    "resnet",
+    "resnet with a deep stem",
+    "swinv2",
+    "pvt_v2",
+    "beit",
+    "dinov2",
+    "dinov2_with_registers",
+    "dinov3_vit",
+    "vit",
+)
 # Layers of a plain transformer of twelve whose maps are taken where no recipe says others.
 QUARTERS = (2, 5, 8, 11)
 
@@ -163,6 +175,9 @@ def models():
     for name in ("resnet18", "resnet50"):
         yield (name, "torchvision", "resnet",
                lambda _size, name=name: getattr(torchvision.models, name)(), layers, ((224, 224), odd))
+    yield ("resnet50c", "timm", "resnet with a deep stem",
+           lambda _size: timm.create_model("resnet50c"),
+           lambda model, images: model.forward_intermediates(images)[1][1:], ((224, 224), odd))
     yield ("convnext_tiny_tv", "torchvision", "convnext",
            lambda _size: torchvision.models.convnext_tiny(), features, ((224, 224), odd))
     yield ("convnextv2_tiny", "timm", "convnextv2",

@@ -144,8 +144,9 @@ def by_transformers(folder):
     from transformers import UperNetForSemanticSegmentation
 
     config = json.loads((folder / "config.json").read_text())
+    variants = {"feature_pyramid": vit_with_feature_pyramid, "deep_stem": resnet_with_deep_stem}
     if "variant" in config:
-        model = vit_with_feature_pyramid(folder, config).eval()
+        model = variants[config["variant"]](folder, config).eval()
     else:
         model = UperNetForSemanticSegmentation.from_pretrained(folder).eval()
 
@@ -176,6 +177,17 @@ def vit_with_feature_pyramid(folder, config):
     _, model = build_network(spec)
     weights = load_file(folder / "model.safetensors")
     model.load_state_dict({key: weights[canonical_key(key, False)] for key in model.state_dict()})
+    return model
+
+
+def resnet_with_deep_stem(folder, _):
+    from goldens.deep_stem import put_deep_stem
+    from safetensors.torch import load_file
+    from transformers import UperNetConfig, UperNetForSemanticSegmentation
+
+    model = UperNetForSemanticSegmentation(UperNetConfig.from_pretrained(folder))
+    put_deep_stem(model)
+    model.load_state_dict(load_file(folder / "model.safetensors"))
     return model
 
 

@@ -5,11 +5,11 @@
 
 OUT gets, for tiny networks whose every tensor is a function of its name:
 
-- mmseg-swin.pth, mmseg-convnext.safetensors, mmseg-beit.safetensors, mmseg-mae.safetensors: whole
-  UPerNets under mmsegmentation's names, the first as it saves them, with the names of their classes;
+- mmseg-swin.pth, mmseg-convnext, mmseg-beit, mmseg-mae and mmseg-resnet.safetensors: whole UPerNets
+  under mmsegmentation's names, the first as it saves them, with the names of their classes;
   NAME.expected.safetensors has `logits`, which transformers computes with the same weights under its
   own names, for an odd size. mmsegmentation's MAE is a BEiT whose keys have a bias, so transformers'
-  BEiT is given one;
+  BEiT is given one, and its ResNet has three convolutions in its stem, so has transformers' here;
 - timm-swin.safetensors, timm-convnext.safetensors, torchvision-swin.safetensors,
   torchvision-convnext.pth: image classifiers (timm's ConvNeXt: its form that gives feature maps
   alone); NAME.expected.safetensors has `stage1` to `stage4`, the maps that the library itself
@@ -19,6 +19,7 @@ OUT gets, for tiny networks whose every tensor is a function of its name:
   feature maps alone, with their maps as they are: a PVTv2 norms them itself. All its norms have the
   epsilon that Hugging Face's have, where timm has a larger one in some;
 - timm-beit.safetensors: the same of a BEiT, whose maps have no norms, before any neck;
+- timm-resnet.safetensors: a classifier with three convolutions in its stem, its maps as they are;
 - timm-vit, timm-dinov2, timm-dinov2-reg, timm-dinov2-gated, timm-dinov3 and
   timm-dinov3-gated.safetensors: the same of plain transformers, every map behind the final norm.
 
@@ -41,7 +42,7 @@ import torchvision
 from safetensors.torch import save_file
 from torchvision.models.convnext import CNBlockConfig
 
-from goldens.cases import beit, case, convnext, swin
+from goldens.cases import beit, case, convnext, deep_stem, resnet, swin
 from goldens.dialects import mmseg_state
 from goldens.weights import build, fill
 
@@ -96,8 +97,12 @@ def networks(out: Path) -> None:
             use_absolute_position_embeddings=True,
             use_relative_position_bias=True,
         ),
+        "mmseg-resnet": resnet(5, (4, 8, 8, 12), (1, 1, 1, 1)),
     }.items():
-        built = build(name, case(backbone, SIZE, **head))
+        spec = case(backbone, SIZE, **head)
+        if name == "mmseg-resnet":
+            spec = deep_stem(spec)
+        built = build(name, spec)
         # f16 of the values before rounding is f16 of those after it.
         state = mmseg_state(built.canonical, built.config)
         if name == "mmseg-mae":
@@ -159,6 +164,14 @@ def backbones(out: Path) -> None:
         save_file(half_state(model), out / f"timm-{name}.safetensors")
         maps = model.forward_intermediates(pixels(*WINDOWS), norm=True)[1]
         save_maps(out / f"timm-{name}", maps)
+
+    resnet_of = dict(layers=(1, 1, 1, 1), channels=(1, 2, 3, 4), num_classes=3)
+    model = timm.models.resnet.ResNet(
+        timm.models.resnet.Bottleneck, **resnet_of, stem_type="deep", stem_width=2
+    )
+    filled(model)
+    save_file(half_state(model), out / "timm-resnet.safetensors")
+    save_maps(out / "timm-resnet", model.forward_intermediates(pixels(*WINDOWS))[1][1:])
 
     model = timm.create_model("convnext_tiny", **convnext_of, features_only=True)
     filled(model)

@@ -12,7 +12,7 @@ numpy 2.4.6, safetensors 0.8.0 and Pillow 13.0.0 (also in its manifest.json). Ot
 processors with other vector units, may move the last bits of the expected tensors; weights and
 inputs stay the same. The tables run under transformers 4.57 too, but for swin-absolute.
 
-The tables of cases are in goldens/cases.py, the format of a folder in goldens/record.py. A tensor's
+The tables of cases are in goldens/cases.py and goldens/published.py, the format of a folder in goldens/record.py. A tensor's
 value follows from the case's name and the tensor's, so the trimmed cases share the small ones'
 seeds and differ from them in width and size. `--salt TEXT` gives all of them other values.
 """
@@ -35,9 +35,10 @@ import torch
 import torchvision
 import transformers
 
-from goldens.cases import FULL, SMALL, TRIMMED
+from goldens.cases import SMALL, TRIMMED
 from goldens.dialects import STATES
 from goldens.images import write_postprocess, write_preprocess
+from goldens.published import FULL
 from goldens.record import write_case, write_json
 
 IMAGE_SIDE = {"preprocess": write_preprocess, "postprocess": write_postprocess}

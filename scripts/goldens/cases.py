@@ -1,4 +1,4 @@
-"""The golden models: small ones for tests, trimmed ones for the repository, full-size ones."""
+"""The golden models: small ones for tests, and trimmed ones for the repository."""
 
 from dataclasses import dataclass, field, replace
 from typing import Callable
@@ -39,6 +39,8 @@ class Case:
     head: dict = field(default_factory=dict)
     # The four layers that a feature pyramid is made of, if there is one: it is ours, not upstream's.
     pyramid: list[str] | None = None
+    # Three convolutions in the stem of a ResNet, which are not upstream's either.
+    deep_stem: bool = False
 
 
 def case(backbone, size, batch=2, debug=False, full=False, config_only=False, **head) -> Case:
@@ -149,6 +151,11 @@ def pyramid(spec: Case) -> Case:
     return replace(spec, pyramid=STAGES)
 
 
+def deep_stem(spec: Case) -> Case:
+    """The same with three convolutions in its stem."""
+    return replace(spec, deep_stem=True)
+
+
 # ---------------------------------------------------------------- tables
 
 WIDE = dict(hidden_size=32, auxiliary_channels=16)
@@ -239,6 +246,7 @@ SMALL: dict[str, Callable[[], Case]] = {
     ),
     "resnet-basic": lambda: case(resnet(layer_type="basic"), (65, 47)),
     "resnet-options": lambda: case(resnet(**RESNET_OPTIONS), (131, 97)),
+    "resnet-deep-stem": lambda: deep_stem(case(resnet(), (69, 93))),
     # 11 x 16 patches, where 5 x 5 were learned; the last rows and columns are no whole patch.
     "beit": lambda: case(beit(32, **BEIT), (93, 131), **WIDE),
     "beit-shared": lambda: case(beit(**BEIT_SHARED), (69, 50)),
@@ -360,6 +368,10 @@ TRIMMED: dict[str, Callable[[], Case]] = {
     "resnet-options": lambda: trimmed(
         resnet(**TINY_RESNET, **RESNET_OPTIONS), (71, 38), **SLIM
     ),
+    # Its stem has an odd number of channels.
+    "resnet-deep-stem": lambda: deep_stem(
+        trimmed(resnet(5, (4, 4, 4, 8), (1, 1, 1, 1)), (22, 35), batch=3, **SLIM)
+    ),
     # 4 x 5 patches where 5 x 5 were learned, and 6 x 4 where 4 x 4 were.
     "beit": lambda: trimmed(beit(8, **BEIT, patch_size=4, image_size=20), (18, 23), **SLIM),
     "beit-shared": lambda: trimmed(
@@ -421,76 +433,5 @@ TRIMMED: dict[str, Callable[[], Case]] = {
     # 3 x 5 patches, so maps of 12 x 20, 6 x 10, 3 x 5 and 1 x 2 cells; positions learned on 4 x 4.
     "vit-pyramid": lambda: pyramid(
         trimmed(ViTConfig(**VIT, patch_size=5, image_size=20), (19, 27), batch=3, **SLIM)
-    ),
-}
-
-
-def _full(backbone, auxiliary_in_channels, side=512):
-    return lambda: case(
-        backbone(),
-        (side, side),
-        batch=1,
-        full=True,
-        hidden_size=512,
-        auxiliary_channels=256,
-        num_labels=150,
-        auxiliary_in_channels=auxiliary_in_channels,
-    )
-
-
-QUARTERS = (3, 6, 9, 12)
-
-
-def _dinov2_small():
-    return plain_vit(Dinov2Config, 384, 6, 14, 12, QUARTERS, image_size=518)
-
-
-def _pvt_v2_b2(**more):
-    stages = ((64, 128, 320, 512), (3, 4, 6, 3), (8, 4, 2, 1), (1, 2, 5, 8), (8, 8, 4, 4))
-    return pvt_v2(*stages, **more)
-
-
-# The published sizes, with weights of our own.
-FULL: dict[str, Callable[[], Case]] = {
-    "full-swin-tiny": _full(lambda: swin(96, (2, 2, 6, 2), (3, 6, 12, 24), 7), 384),
-    "full-swin-small": _full(lambda: swin(96, (2, 2, 18, 2), (3, 6, 12, 24), 7), 384),
-    "full-swin-base": _full(lambda: swin(128, (2, 2, 18, 2), (4, 8, 16, 32), 12), 512),
-    "full-swin-large": _full(lambda: swin(192, (2, 2, 18, 2), (6, 12, 24, 48), 12), 768),
-    "full-swinv2-tiny": _full(
-        lambda: swinv2(96, (2, 2, 6, 2), (3, 6, 12, 24), 8, image_size=256), 384
-    ),
-    "full-convnext-tiny": _full(lambda: convnext((96, 192, 384, 768), (3, 3, 9, 3)), 384),
-    "full-convnext-small": _full(lambda: convnext((96, 192, 384, 768), (3, 3, 27, 3)), 384),
-    "full-convnext-base": _full(lambda: convnext((128, 256, 512, 1024), (3, 3, 27, 3)), 512),
-    "full-convnext-large": _full(lambda: convnext((192, 384, 768, 1536), (3, 3, 27, 3)), 768, 640),
-    "full-convnext-xlarge": _full(
-        lambda: convnext((256, 512, 1024, 2048), (3, 3, 27, 3)), 1024, 640
-    ),
-    "full-convnextv2-tiny": _full(
-        lambda: convnext((96, 192, 384, 768), (3, 3, 9, 3), config_class=ConvNextV2Config), 384
-    ),
-    "full-dinov3-convnext-tiny": _full(
-        lambda: convnext((96, 192, 384, 768), (3, 3, 9, 3), config_class=DINOv3ConvNextConfig), 384
-    ),
-    "full-beit-base": _full(
-        lambda: beit(
-            768,
-            12,
-            12,
-            (4, 6, 8, 12),
-            image_size=640,
-            patch_size=16,
-            use_relative_position_bias=True,
-        ),
-        768,
-    ),
-    "full-pvt-v2-b2": _full(_pvt_v2_b2, 320),
-    "full-pvt-v2-b2-linear": _full(lambda: _pvt_v2_b2(linear_attention=True), 320),
-    "full-resnet-50": _full(lambda: resnet(64, (256, 512, 1024, 2048), (3, 4, 6, 3)), 1024),
-    # Positions were learned on 37 x 37 patches, which is the size of the first.
-    "full-dinov2-small": _full(_dinov2_small, 384, 518),
-    "full-dinov2-small-512": _full(_dinov2_small, 384),
-    "full-dinov3-vit-small": _full(
-        lambda: plain_vit(DINOv3ViTConfig, 384, 6, 16, 12, QUARTERS, num_register_tokens=4), 384
     ),
 }

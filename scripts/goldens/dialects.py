@@ -181,8 +181,13 @@ def to_unfold_order(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def mmseg_state(canonical, config):
-    """Names (and layouts) of mmsegmentation; Swin, ConvNeXt and BEiT only."""
-    writers = {"swin": _mmseg_swin, "convnext": _mmseg_convnext, "beit": _mmseg_beit}
+    """Names (and layouts) of mmsegmentation; Swin, ConvNeXt, BEiT and ResNet only."""
+    writers = {
+        "swin": _mmseg_swin,
+        "convnext": _mmseg_convnext,
+        "beit": _mmseg_beit,
+        "resnet": _mmseg_resnet,
+    }
     backbone_state = writers.get(config.backbone_config.model_type)
     if backbone_state is None:
         raise ValueError(f"no mmsegmentation names for {config.backbone_config.model_type}")
@@ -266,6 +271,19 @@ def _mmseg_beit(key, name, tensor, canonical):
         ("backbone.fpn2.", "neck.upsample_2x."),
     ]:
         name = name.replace(old, new)
+    return name, tensor
+
+
+def _mmseg_resnet(_key, name, tensor, _canonical):
+    stem = {"stem.0": (0, 1), "stem.1": (3, 4), "embedder": (6, 7)}
+    for layer, (convolution, norm) in stem.items():
+        name = name.replace(f".embedder.{layer}.convolution", f".stem.{convolution}")
+        name = name.replace(f".embedder.{layer}.normalization", f".stem.{norm}")
+    name = name.replace(".shortcut.convolution", ".downsample.0")
+    name = name.replace(".shortcut.normalization", ".downsample.1")
+    name = re.sub(r"\.layer\.(\d)\.convolution", lambda m: f".conv{int(m[1]) + 1}", name)
+    name = re.sub(r"\.layer\.(\d)\.normalization", lambda m: f".bn{int(m[1]) + 1}", name)
+    name = re.sub(r"encoder\.stages\.(\d)\.layers", lambda m: f"layer{int(m[1]) + 1}", name)
     return name, tensor
 
 

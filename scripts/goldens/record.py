@@ -31,10 +31,10 @@ import transformers
 from safetensors.torch import save_file
 from transformers import UperNetForSemanticSegmentation
 
+from . import deep_stem, pyramid
 from .cases import Case
 from .dialects import STATES, with_joined_gates
 from .images import preprocessor_settings
-from .pyramid import VARIANT
 from .weights import Built, build, generator
 
 # Gradients kept as tensors. Those that are zero in exact arithmetic (the bias of an attention key:
@@ -219,24 +219,28 @@ def write_case(name: str, spec: Case, out: Path, seed: str, options) -> dict:
         return _write_config_only(name, spec, out, seed)
     built = build(seed, spec)
     for dialect in options.dialect:
-        if dialect == "mmseg" and _kind(built) not in ("swin", "convnext", "beit"):
+        if dialect == "mmseg" and _kind(built) not in ("swin", "convnext", "beit", "resnet"):
             print(f"    {name}: no mmsegmentation names for {_kind(built)}")
             continue
         write_weights(built, dialect, out)
-    write_settings(built.config, out)
-    if spec.pyramid:
-        path = out / "config.json"
-        config = {**json.loads(path.read_text()), "variant": VARIANT}
-        write_json(dict(sorted(config.items())), path, indent=2)
+    variant = variant_of(spec)
+    write_settings(built.config, out, variant=variant)
     pixels, labels = make_input(seed, spec, built.config)
     save_file({"pixel_values": pixels, "labels": labels}, out / "input.safetensors")
 
     info, expected = record(name, spec, seed, built, pixels, labels, options, out)
     save_file(expected, out / "expected.safetensors")
-    if options.verify and "hub" in options.dialect and not spec.pyramid:
+    if options.verify and "hub" in options.dialect and not variant:
         info["reload_max_abs_diff"] = _reload_difference(out, pixels, expected)
     write_json(info, out / "case.json")
     return info
+
+
+def variant_of(spec):
+    """What the network has that Hugging Face's has not, as a config.json of ours says it."""
+    if spec.pyramid:
+        return pyramid.VARIANT
+    return deep_stem.VARIANT if spec.deep_stem else None
 
 
 def record(name, spec, seed, built, pixels, labels, options, out):
@@ -378,8 +382,11 @@ def write_weights(built: Built, dialect: str, out: Path):
         torch.save(content, out / "model.mmseg.pth")
 
 
-def write_settings(config, out: Path, preprocessor=None):
-    write_json(hub_config(config), out / "config.json", indent=2)
+def write_settings(config, out: Path, preprocessor=None, variant=None):
+    fields = hub_config(config)
+    if variant:
+        fields = dict(sorted({**fields, "variant": variant}.items()))
+    write_json(fields, out / "config.json", indent=2)
     write_json(preprocessor or preprocessor_settings(), out / "preprocessor_config.json", indent=2)
 
 

@@ -13,6 +13,7 @@ import torch
 from transformers import UperNetConfig, UperNetForSemanticSegmentation
 
 from .cases import Case
+from .deep_stem import put_deep_stem
 from .dialects import canonical_key, with_joined_gates
 from .pyramid import build_network
 
@@ -75,6 +76,8 @@ def build(seed: str, spec: Case) -> Built:
     else:
         config = UperNetConfig(backbone_config=spec.backbone, **spec.head)
         model = UperNetForSemanticSegmentation(config)
+    if spec.deep_stem:
+        put_deep_stem(model)
     model.backbone.config._attn_implementation = "eager"
     is_swin = config.backbone_config.model_type == "swin"
     names = {

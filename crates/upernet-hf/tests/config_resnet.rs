@@ -7,7 +7,7 @@ use upernet_hf::{
     ErrorKind,
     config::{
         ConfigError, HfBackboneConfig, HfConfig, HfResNetActivation, HfResNetConfig,
-        HfResNetLayerType,
+        HfResNetLayerType, HfVariant,
     },
 };
 
@@ -76,6 +76,38 @@ fn without_a_backbone_hugging_faces_default_is_meant() {
         "fields `auxiliary_in_channels` and `backbone_config` disagree: \
          the first says 384, the third feature map has 1024 channels"
     );
+}
+
+/// It is mmsegmentation's, so it is no field of the backbone's.
+#[test]
+fn a_deep_stem_is_asked_for_and_written() {
+    let network = |family: &str| {
+        let config = json!({
+            "model_type": "upernet",
+            "variant": "deep_stem",
+            "backbone_config": {"model_type": family, "out_indices": [1, 2, 3, 4]},
+        });
+        HfConfig::from_json(config.to_string().as_bytes())
+    };
+    let config = network("resnet").expect("it is built");
+    assert_eq!(config.backbone.variant(), Some(HfVariant::DeepStem));
+    assert_eq!(
+        HfConfig::from_json(config.to_json().as_bytes()),
+        Ok(config.clone())
+    );
+    let alone = config.backbone.to_json();
+    assert_eq!(
+        HfBackboneConfig::from_json(alone.as_bytes()),
+        Ok(config.backbone)
+    );
+    assert_refused(
+        network("swin"),
+        ErrorKind::BadData,
+        "fields `variant` and `backbone_config.model_type` disagree: \
+         a deep stem is for resnet, not for swin",
+    );
+    let plain = resnet("hidden_act", json!("relu")).expect("it is the default");
+    assert_eq!(plain.backbone.variant(), None);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use upernet_hf::{
     ErrorKind,
     config::{
         ConfigError, HfBackboneConfig, HfConfig, HfDinov2Config, HfDinov3VitConfig,
-        HfGateActivation, HfVitConfig, HfVitPretraining, SUPPORTED_BACKBONES,
+        HfGateActivation, HfVariant, HfVitConfig, HfVitPretraining, SUPPORTED_BACKBONES,
     },
 };
 
@@ -234,7 +234,8 @@ fn a_feature_pyramid_is_asked_for_and_written() {
     ];
     for family in plain {
         let config = pyramid(family, &json!([3, 6, 9, 12])).expect("it is built");
-        assert!(config.backbone.has_feature_pyramid(), "{family}");
+        let variant = config.backbone.variant();
+        assert_eq!(variant, Some(HfVariant::FeaturePyramid), "{family}");
         assert_eq!(config.backbone.model_type(), family);
         let text = config.to_json();
         assert!(text.contains("\"variant\": \"feature_pyramid\""), "{text}");
@@ -254,7 +255,7 @@ fn a_feature_pyramid_is_asked_for_and_written() {
         }
     }
     let without = network("dinov2", "hidden_act", json!("gelu")).expect("it is the default");
-    assert!(!without.backbone.has_feature_pyramid());
+    assert_eq!(without.backbone.variant(), None);
     assert!(!without.to_json().contains("variant"), "the field is ours");
 }
 
@@ -281,7 +282,7 @@ fn what_a_feature_pyramid_needs_is_said() {
         HfConfig::from_json(config.to_string().as_bytes()),
         ErrorKind::Unsupported,
         "field `variant` asks for \"pyramids\", which is not supported; \
-         supported is feature_pyramid; without the field it is Hugging Face's network",
+         supported are feature_pyramid, deep_stem; without the field it is Hugging Face's network",
     );
 }
 

@@ -264,6 +264,7 @@ mod tests {
     #[case::resnet("resnet")]
     #[case::resnet_of_basic_blocks("resnet-basic")]
     #[case::resnet_with_options("resnet-options")]
+    #[case::resnet_with_deep_stem("resnet-deep-stem")]
     #[case::pvt_v2("pvt-v2")]
     #[case::pvt_v2_with_linear_attention("pvt-v2-linear")]
     #[case::dinov2("dinov2")]

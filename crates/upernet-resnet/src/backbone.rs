@@ -192,6 +192,7 @@ mod tests {
     #[case::bottleneck(tiny())]
     #[case::stride_in_the_first_convolution(tiny().with_downsample_in_bottleneck(true))]
     #[case::basic(tiny().with_layer_type(LayerType::Basic))]
+    #[case::deep_stem(tiny().with_deep_stem(true))]
     fn odd_sizes_round_up(#[case] config: ResNetConfig) {
         let device = Device::flex();
         let resnet = config.init(&device);
@@ -217,6 +218,17 @@ mod tests {
         assert_eq!(resnet.min_size(), 1);
         let features = resnet.forward(Tensor::zeros([1, 3, 1, 1], &device));
         assert_eq!(features.sizes(), [[1, 1]; 4]);
+    }
+
+    /// Weights of 3 x 3 in place of 7 x 7, and batch normalisation: four vectors and a count each.
+    #[test]
+    fn a_deep_stem_is_three_convolutions() {
+        let device = Device::flex();
+        let plain = tiny().init(&device).num_params();
+        let deep = tiny().with_deep_stem(true).init(&device).num_params();
+        let plain_stem = 49 * 3 * 6 + (4 * 6 + 1);
+        let deep_stem = 9 * (3 * 3 + 3 * 3 + 3 * 6) + (4 * (3 + 3 + 6) + 3);
+        assert_eq!(deep - deep_stem, plain - plain_stem);
     }
 
     /// A shortcut has a convolution only where channels or size change.

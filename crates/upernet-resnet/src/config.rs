@@ -14,6 +14,10 @@ pub struct ResNetConfig {
     /// Channels of the stem.
     #[config(default = 64)]
     pub embedding_size: usize,
+    /// Whether the stem is three 3 x 3 convolutions, of which the first two have half of its channels,
+    /// and not one of 7 x 7: mmsegmentation's `ResNetV1c`, which Hugging Face has not.
+    #[config(default = false)]
+    pub deep_stem: bool,
     /// Channels of each stage's map.
     #[config(default = "vec![256, 512, 1024, 2048]")]
     pub hidden_sizes: Vec<usize>,
@@ -76,6 +80,11 @@ impl ResNetConfig {
     #[must_use]
     pub fn stage_stride(&self, stage: usize) -> usize {
         4 << (stage + usize::from(self.downsample_in_first_stage))
+    }
+
+    /// Channels within a deep stem.
+    pub(crate) fn stem_channels(&self) -> usize {
+        (self.embedding_size / 2).max(1)
     }
 
     /// By what the first block of a stage divides the sides of the map, stages counted from 0.

@@ -4,6 +4,8 @@
 //! <https://arxiv.org/abs/1512.03385>. Upstream: Hugging Face `ResNetBackbone`, which is the network
 //! called version 1.5: the 3 x 3 convolution of a bottleneck has the stride, not the first 1 x 1.
 //!
+//! One option is mmsegmentation's: [`ResNetConfig::deep_stem`], on which its published UPerNets are built.
+//!
 //! - [`ResNetConfig`] -> [`ResNet`], a [`Backbone`](upernet_nn::Backbone).
 //! - Read from the image on: `embedder`, `block`, `conv_layer`.
 //! - [`PreparedResNet`] is the backbone made ready for inference.

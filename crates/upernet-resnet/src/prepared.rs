@@ -10,7 +10,8 @@ use upernet_ops::{PreparedConv3x3, PreparedLinear, PreparedStridedConv, max_pool
 /// activation is part of a block's last convolution.
 #[derive(Debug)]
 pub struct PreparedResNet {
-    pub(crate) embedder: PreparedConvLayer,
+    /// The convolutions of the stem.
+    pub(crate) embedder: Vec<PreparedConvLayer>,
     /// Up to the last one that a map is returned of.
     pub(crate) stages: Vec<PreparedStage>,
 }
@@ -41,7 +42,8 @@ pub(crate) enum PreparedConvLayer {
 
 impl PreparedBackbone for PreparedResNet {
     fn forward(&self, pixel_values: Tensor<4>) -> FeaturePyramid {
-        let mut x = max_pool3x3(self.embedder.forward(pixel_values));
+        let embedder = self.embedder.iter();
+        let mut x = max_pool3x3(embedder.fold(pixel_values, |x, layer| layer.forward(x)));
         let mut features = Vec::new();
         for stage in &self.stages {
             x = stage.blocks.iter().fold(x, |x, block| block.forward(x));
@@ -54,7 +56,8 @@ impl PreparedBackbone for PreparedResNet {
 
     fn bytes(&self) -> usize {
         let blocks = self.stages.iter().flat_map(|stage| &stage.blocks);
-        self.embedder.bytes() + blocks.map(PreparedBlock::bytes).sum::<usize>()
+        let embedder = self.embedder.iter().map(PreparedConvLayer::bytes);
+        embedder.chain(blocks.map(PreparedBlock::bytes)).sum()
     }
 }
 

@@ -41,6 +41,7 @@ fn random(config: &ResNetConfig, device: &Device) -> ResNet {
 )]
 #[case::basic(tiny().with_layer_type(LayerType::Basic), [2, 3, 63, 50])]
 #[case::gelu(tiny().with_hidden_act(HiddenActivation::Gelu), [1, 3, 41, 50])]
+#[case::deep_stem(tiny().with_deep_stem(true).with_embedding_size(7), [2, 3, 57, 34])]
 #[case::other_channels(tiny().with_num_channels(5), [1, 5, 50, 41])]
 fn preparing_changes_nothing_but_rounding(#[case] config: ResNetConfig, #[case] image: [usize; 4]) {
     let device = Device::flex();

@@ -32,7 +32,7 @@ use pattern::{captured, filled};
 use crate::report::Dialect;
 
 /// The backbones whose names are known; where one has all keys of another and more, it comes first.
-const ALL: [&Names; 23] = [
+const ALL: [&Names; 25] = [
     &mmsegmentation::SWIN,
     &mmsegmentation::CONVNEXT,
     &mmsegmentation::BEIT,
@@ -52,6 +52,8 @@ const ALL: [&Names; 23] = [
     &torchvision::SWIN,
     &torchvision::CONVNEXT,
     &torchvision::RESNET,
+    &mmsegmentation::RESNET_WITH_DEEP_STEM,
+    &timm::RESNET_WITH_DEEP_STEM,
     &meta::CONVNEXT,
     &timm::PVT_V2,
     &pvt::PVT_V2,

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    ConfigError,
+    ConfigError, HfVariant,
     family::Family,
     fields::Fields,
     limits::{DROP_RATES, MAX_CHANNELS, MAX_IMAGE_SIDE, MAX_LAYERS, MAX_PATCH, MAX_REGISTERS},
@@ -239,13 +239,13 @@ impl Family for HfDinov3VitConfig {
         self.out_stages = plain_vit::quarters(self.num_hidden_layers);
     }
 
-    fn has_feature_pyramid(&self) -> bool {
-        self.feature_pyramid
+    fn variant(&self) -> Option<HfVariant> {
+        self.feature_pyramid.then_some(HfVariant::FeaturePyramid)
     }
 
-    fn put_feature_pyramid(&mut self) -> bool {
-        self.feature_pyramid = true;
-        true
+    fn put_variant(&mut self, variant: HfVariant) -> bool {
+        self.feature_pyramid = variant == HfVariant::FeaturePyramid;
+        self.feature_pyramid
     }
 
     fn parameters(&self) -> f64 {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::stages::StageNames;
+use crate::config::{HfVariant, stages::StageNames};
 
 /// A backbone family's part of a configuration.
 pub(crate) trait Family {
@@ -40,13 +40,13 @@ pub(crate) trait Family {
         self.set_out_stages((1..=self.stage_channels().len()).collect());
     }
 
-    /// Whether our feature pyramid is between the backbone and the heads.
-    fn has_feature_pyramid(&self) -> bool {
-        false
+    /// What the network has that Hugging Face's has not.
+    fn variant(&self) -> Option<HfVariant> {
+        None
     }
 
-    /// Puts it there, and says whether the family has a place for it.
-    fn put_feature_pyramid(&mut self) -> bool {
+    /// Gives it to the backbone, and says whether the family has a place for it.
+    fn put_variant(&mut self, _: HfVariant) -> bool {
         false
     }
 

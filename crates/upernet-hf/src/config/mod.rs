@@ -53,6 +53,7 @@ pub use pvt_v2::HfPvtV2Config;
 pub use resnet::{HfResNetActivation, HfResNetConfig, HfResNetLayerType};
 pub use swin::HfSwinConfig;
 pub use swinv2::HfSwinV2Config;
+pub use variant::HfVariant;
 pub use vit::{HfVitConfig, HfVitPretraining};
 
 use crate::{
@@ -290,13 +291,10 @@ impl HfBackboneConfig {
         self.family().stage_channels()
     }
 
-    /// Returns whether our feature pyramid makes maps of four sizes of the backbone's, before the heads
-    /// read them.
-    ///
-    /// Such a network is not Hugging Face's.
+    /// Returns what the network has that Hugging Face's has not; most have nothing.
     #[must_use]
-    pub fn has_feature_pyramid(&self) -> bool {
-        self.family().has_feature_pyramid()
+    pub fn variant(&self) -> Option<HfVariant> {
+        self.family().variant()
     }
 
     /// Returns the channels of each feature map.

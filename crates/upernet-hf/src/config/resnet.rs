@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    ConfigError,
+    ConfigError, HfVariant,
     family::Family,
     fields::Fields,
     limits::{MAX_BLOCKS, MAX_CHANNELS, MAX_STAGES},
@@ -23,6 +23,9 @@ pub struct HfResNetConfig {
     pub num_channels: usize,
     /// Channels of the stem.
     pub embedding_size: usize,
+    /// Whether the stem is three 3x3 convolutions, of which the first two have half of its channels, and
+    /// not one of 7x7. It is the `variant` that mmsegmentation calls `ResNetV1c`, and not Hugging Face's.
+    pub deep_stem: bool,
     /// Channels of each stage.
     pub hidden_sizes: Vec<usize>,
     /// Blocks of each stage.
@@ -63,6 +66,7 @@ impl Default for HfResNetConfig {
         Self {
             num_channels: 3,
             embedding_size: 64,
+            deep_stem: false,
             hidden_sizes: vec![256, 512, 1024, 2048],
             depths: vec![3, 4, 6, 3],
             layer_type: HfResNetLayerType::Bottleneck,
@@ -89,6 +93,7 @@ impl HfResNetConfig {
         let config = Self {
             num_channels: fields.integer("num_channels", default.num_channels, &channels)?,
             embedding_size: fields.integer("embedding_size", default.embedding_size, &channels)?,
+            deep_stem: false,
             hidden_sizes: fields.integers(
                 "hidden_sizes",
                 &default.hidden_sizes,
@@ -111,6 +116,12 @@ impl HfResNetConfig {
             });
         }
         Ok(config)
+    }
+
+    /// Channels within a deep stem.
+    #[must_use]
+    pub fn stem_channels(&self) -> usize {
+        (self.embedding_size / 2).max(1)
     }
 
     /// Parameters of a block, batch normalisation left out.
@@ -201,8 +212,23 @@ impl Family for HfResNetConfig {
         self.out_stages = out_stages;
     }
 
+    fn variant(&self) -> Option<HfVariant> {
+        self.deep_stem.then_some(HfVariant::DeepStem)
+    }
+
+    fn put_variant(&mut self, variant: HfVariant) -> bool {
+        self.deep_stem = variant == HfVariant::DeepStem;
+        self.deep_stem
+    }
+
     fn parameters(&self) -> f64 {
-        let stem = 49.0 * self.num_channels as f64 * self.embedding_size as f64;
+        let (input, output) = (self.num_channels as f64, self.embedding_size as f64);
+        let stem = if self.deep_stem {
+            let inner = self.stem_channels() as f64;
+            9.0 * inner * (input + inner + output)
+        } else {
+            49.0 * input * output
+        };
         let inputs = std::iter::once(&self.embedding_size).chain(&self.hidden_sizes);
         let stages = inputs.zip(&self.hidden_sizes).zip(&self.depths).enumerate();
         let stages = stages.map(|(stage, ((&input, &output), &depth))| {

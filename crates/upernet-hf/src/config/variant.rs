@@ -5,41 +5,75 @@ use serde_json::{Map, Value, json};
 use crate::config::{ConfigError, HfBackboneConfig, fields::Fields};
 
 const FIELD: &str = "variant";
-const FEATURE_PYRAMID: &str = "feature_pyramid";
 /// Maps that a feature pyramid is made of.
 const LEVELS: usize = 4;
+
+/// What a network has that Hugging Face's has not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HfVariant {
+    /// A plain transformer's maps become maps of four sizes: mmsegmentation's `Feature2Pyramid`.
+    FeaturePyramid,
+    /// A `ResNet` begins with three 3x3 convolutions: mmsegmentation's `ResNetV1c`.
+    DeepStem,
+}
+
+impl HfVariant {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::FeaturePyramid, Self::DeepStem];
+
+    /// Its name in a `config.json`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FeaturePyramid => "feature_pyramid",
+            Self::DeepStem => "deep_stem",
+        }
+    }
+
+    /// What it is and which backbones have a place for it, as "field ... disagree: " goes on.
+    fn place(self) -> &'static str {
+        match self {
+            Self::FeaturePyramid => {
+                "our feature pyramid is for dinov2, dinov2_with_registers, dinov3_vit, vit and vit_mae"
+            }
+            Self::DeepStem => "a deep stem is for resnet",
+        }
+    }
+}
 
 /// Reads the field and gives the backbone what it asks for.
 pub(crate) fn read(
     fields: &Fields<'_>,
     backbone: &mut HfBackboneConfig,
 ) -> Result<(), ConfigError> {
-    match fields.string(FIELD)? {
-        None => Ok(()),
-        Some(FEATURE_PYRAMID) if backbone.family_mut().put_feature_pyramid() => Ok(()),
-        Some(FEATURE_PYRAMID) => Err(ConfigError::Disagree {
-            first: fields.path(FIELD),
-            second: "backbone_config.model_type".into(),
-            detail: format!(
-                "our feature pyramid is for dinov2, dinov2_with_registers, dinov3_vit, vit and vit_mae, \
-                 not for {}",
-                backbone.model_type()
-            ),
-        }),
-        Some(other) => Err(ConfigError::Unsupported {
+    let Some(name) = fields.string(FIELD)? else {
+        return Ok(());
+    };
+    let variant = HfVariant::ALL
+        .into_iter()
+        .find(|variant| variant.name() == name);
+    let Some(variant) = variant else {
+        let names = HfVariant::ALL.map(HfVariant::name).join(", ");
+        return Err(ConfigError::Unsupported {
             field: fields.path(FIELD),
-            found: other.into(),
-            hint: format!(
-                "supported is {FEATURE_PYRAMID}; without the field it is Hugging Face's network"
-            ),
-        }),
+            found: name.into(),
+            hint: format!("supported are {names}; without the field it is Hugging Face's network"),
+        });
+    };
+    if backbone.family_mut().put_variant(variant) {
+        return Ok(());
     }
+    Err(ConfigError::Disagree {
+        first: fields.path(FIELD),
+        second: "backbone_config.model_type".into(),
+        detail: format!("{}, not for {}", variant.place(), backbone.model_type()),
+    })
 }
 
 /// Refuses a whole network without what its backbone cannot do without, and a pyramid that has not the
 /// maps it is made of.
 pub(crate) fn check(fields: &Fields<'_>, backbone: &HfBackboneConfig) -> Result<(), ConfigError> {
-    if !backbone.has_feature_pyramid() {
+    if backbone.variant() != Some(HfVariant::FeaturePyramid) {
         return Ok(());
     }
     if fields.get(FIELD).is_none() {
@@ -66,7 +100,7 @@ pub(crate) fn check(fields: &Fields<'_>, backbone: &HfBackboneConfig) -> Result<
 
 /// Writes the field, if the network needs it.
 pub(crate) fn write(backbone: &HfBackboneConfig, map: &mut Map<String, Value>) {
-    if backbone.has_feature_pyramid() {
-        map.insert(FIELD.into(), json!(FEATURE_PYRAMID));
+    if let Some(variant) = backbone.variant() {
+        map.insert(FIELD.into(), json!(variant.name()));
     }
 }

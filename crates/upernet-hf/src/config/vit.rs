@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    ConfigError,
+    ConfigError, HfVariant,
     family::Family,
     fields::Fields,
     limits::{DROP_RATES, MAX_CHANNELS, MAX_IMAGE_SIDE, MAX_LAYERS, MAX_PATCH},
@@ -176,12 +176,12 @@ impl Family for HfVitConfig {
         self.out_stages = plain_vit::quarters(self.num_hidden_layers);
     }
 
-    fn has_feature_pyramid(&self) -> bool {
-        true
+    fn variant(&self) -> Option<HfVariant> {
+        Some(HfVariant::FeaturePyramid)
     }
 
-    fn put_feature_pyramid(&mut self) -> bool {
-        true
+    fn put_variant(&mut self, variant: HfVariant) -> bool {
+        variant == HfVariant::FeaturePyramid
     }
 
     fn parameters(&self) -> f64 {

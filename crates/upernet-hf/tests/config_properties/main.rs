@@ -297,15 +297,16 @@ fn dinov3(convnext: HfConvNextConfig, layer_norm_eps: f64) -> HfDinov3ConvNextCo
 
 fn resnet() -> impl Strategy<Value = HfResNetConfig> {
     let stages = vec((1_usize..9, 4_usize..99), 1..6);
-    (stages, 1_usize..9, 1_usize..99, any::<[bool; 4]>()).prop_flat_map(
+    (stages, 1_usize..9, 1_usize..99, any::<[bool; 5]>()).prop_flat_map(
         |(stages, num_channels, embedding_size, choices)| {
             let (depths, hidden_sizes): (Vec<_>, Vec<_>) = stages.into_iter().unzip();
-            let [basic, gelu, in_first_stage, in_bottleneck] = choices;
+            let [basic, gelu, deep_stem, in_first_stage, in_bottleneck] = choices;
             let layer_types = [HfResNetLayerType::Bottleneck, HfResNetLayerType::Basic];
             let activations = [HfResNetActivation::Relu, HfResNetActivation::Gelu];
             let config = HfResNetConfig {
                 num_channels,
                 embedding_size,
+                deep_stem,
                 hidden_sizes,
                 layer_type: layer_types[usize::from(basic)],
                 hidden_act: activations[usize::from(gelu)],

@@ -14,13 +14,7 @@ const REDUCTION: usize = 4;
 
 impl Family for HfResNetConfig {
     fn lower(&self, graph: &mut Graph<'_>, pixel_values: &Map) -> Result<Vec<Map>, Error> {
-        let stem = "backbone.embedder.embedder";
-        let window = strided(7, 2);
-        let x = unit(graph, stem, pixel_values, self.embedding_size, window)?;
-        let x = Map {
-            value: activated(graph, stem, &x.value, self.hidden_act),
-            ..x
-        };
+        let x = stem(graph, self, pixel_values)?;
         let mut x = graph.max_pool("backbone.embedder.pooler", &x, strided(3, 2));
 
         let mut maps = Vec::with_capacity(self.out_stages.len());
@@ -39,6 +33,27 @@ impl Family for HfResNetConfig {
         }
         Ok(maps)
     }
+}
+
+/// What is before the pooling: one convolution, or three.
+fn stem(graph: &mut Graph<'_>, config: &HfResNetConfig, pixel_values: &Map) -> Result<Map, Error> {
+    let (inner, channels) = (config.stem_channels(), config.embedding_size);
+    let layers = if config.deep_stem {
+        vec![
+            ("stem.0", inner, strided(3, 2)),
+            ("stem.1", inner, strided(3, 1)),
+            ("embedder", channels, strided(3, 1)),
+        ]
+    } else {
+        vec![("embedder", channels, strided(7, 2))]
+    };
+    let mut x = pixel_values.clone();
+    for (name, channels, window) in layers {
+        let path = format!("backbone.embedder.{name}");
+        x = unit(graph, &path, &x, channels, window)?;
+        x.value = activated(graph, &path, &x.value, config.hidden_act);
+    }
+    Ok(x)
 }
 
 /// Convolutions with a shortcut around them, which has one of its own where the shape changes.

@@ -1,9 +1,10 @@
-//! mmsegmentation: Swin, `ConvNeXt`, BEiT and MAE as it writes them; its `ResNet` has torchvision's names.
+//! mmsegmentation: Swin, `ConvNeXt`, BEiT and MAE as it writes them; its `ResNet` has torchvision's names,
+//! but for a deep stem.
 //!
-//! Source: `swin.py`, `beit.py` and `mae.py` of `mmseg/models/backbones`, `necks/featurepyramid.py` of
+//! Source: `swin.py`, `beit.py`, `mae.py` and `resnet.py` of `mmseg/models/backbones`, `necks/featurepyramid.py` of
 //! mmsegmentation 1.2, `convnext.py` of mmpretrain 1.2, and the conversion scripts of `transformers`.
 
-use super::{Change, DERIVED, Names, Row, changed, leftover, same};
+use super::{CLASSIFIER, Change, DERIVED, Names, Row, changed, leftover, same, torchvision};
 use crate::report::Dialect;
 
 pub(super) const SWIN: Names = Names {
@@ -119,6 +120,23 @@ const CONVNEXT_ROWS: [Row; 12] = [
     ),
     same("norm#.weight", "hidden_states_norms.stage#+1.weight"),
     same("norm#.bias", "hidden_states_norms.stage#+1.bias"),
+];
+
+/// `ResNetV1c`, on which all its UPerNets on a `ResNet` are built.
+pub(super) const RESNET_WITH_DEEP_STEM: Names = Names {
+    dialect: Dialect::MmSegmentation,
+    marks: &["stem.0.weight", "stem.6.weight", "layer1.0.conv1.weight"],
+    rows: &[&DEEP_STEM_ROWS, &torchvision::RESNET_STAGE_ROWS],
+    leftovers: &[leftover("fc.", CLASSIFIER)],
+};
+
+const DEEP_STEM_ROWS: [Row; 6] = [
+    same("stem.0.*", "embedder.stem.0.convolution.*"),
+    same("stem.1.*", "embedder.stem.0.normalization.*"),
+    same("stem.3.*", "embedder.stem.1.convolution.*"),
+    same("stem.4.*", "embedder.stem.1.normalization.*"),
+    same("stem.6.*", "embedder.embedder.convolution.*"),
+    same("stem.7.*", "embedder.embedder.normalization.*"),
 ];
 
 /// Its neck stands beside the backbone.

@@ -26,7 +26,7 @@ const fn known(keys: &'static [&'static str], what: &'static str, reason: &'stat
 }
 
 /// The most telling first: a head of mmsegmentation is recognised by what UPerNet's has not.
-const KNOWN: [Known; 11] = [
+const KNOWN: [Known; 10] = [
     known(
         &["decoder.psp.", "segmentation_head.0."],
         "weights of segmentation_models.pytorch",
@@ -76,14 +76,9 @@ const KNOWN: [Known; 11] = [
         "supported is UPerHead",
     ),
     known(
-        &["layer1.0.conv1.weight", "stem.0.weight"],
-        "weights of a ResNet with a deep stem (ResNetV1c or V1d)",
-        "Hugging Face's ResNet has one 7x7 convolution there; choose a plain ResNet",
-    ),
-    known(
-        &["layer1.0.conv1.weight", "conv1.0.weight"],
-        "weights of a ResNet with a deep stem (ResNetV1c or V1d)",
-        "Hugging Face's ResNet has one 7x7 convolution there; choose a plain ResNet",
+        &["layer1.0.conv1.weight", "downsample.2."],
+        "weights of a ResNet whose shortcuts average before they convolve (ResNetV1d)",
+        "Hugging Face's ResNet convolves at once there; choose a plain ResNet or a ResNetV1c",
     ),
 ];
 
@@ -104,7 +99,7 @@ const OTHER_HEAD: Refusal = Refusal {
 /// mmsegmentation's heads over a backbone that no table has.
 const OTHER_BACKBONE: Refusal = Refusal {
     what: "mmsegmentation weights with a backbone that is not known",
-    reason: "supported are Swin, ConvNeXt, BEiT, MAE and plain ResNets, with the names of mmsegmentation, \
+    reason: "supported are Swin, ConvNeXt, BEiT, MAE and ResNets, with the names of mmsegmentation, \
              Microsoft or Meta",
 };
 
@@ -185,10 +180,12 @@ mod tests {
                 "another decode",
             ),
             (
-                vec!["backbone.stem.0.weight", "backbone.layer1.0.conv1.weight"],
-                "deep stem",
+                vec![
+                    "backbone.layer2.0.downsample.2.weight",
+                    "backbone.layer1.0.conv1.weight",
+                ],
+                "V1d",
             ),
-            (vec!["conv1.0.weight", "layer1.0.conv1.weight"], "deep stem"),
         ] {
             let refusal = refusal(&keys, true).unwrap_or_else(|| panic!("{keys:?} are taken"));
             assert!(refusal.what.contains(what), "{refusal:?} for {keys:?}");

@@ -1,15 +1,15 @@
 //! timm: Swin, `ConvNeXt`, PVTv2 and plain transformers, whole models and those that give feature maps
 //! alone.
 //!
-//! Its `ResNet` has torchvision's names, its BEiT Microsoft's. Its names of a ViT are also those of Meta's
+//! Its `ResNet` has torchvision's names but for a deep stem, its BEiT Microsoft's. Its names of a ViT are also those of Meta's
 //! masked autoencoders, of `DeiT` and of the first DINO.
 //!
-//! Source: `timm/models/swin_transformer.py`, `swin_transformer_v2.py`, `convnext.py`, `pvt_v2.py`,
+//! Source: `timm/models/swin_transformer.py`, `swin_transformer_v2.py`, `convnext.py`, `resnet.py`, `pvt_v2.py`,
 //! `vision_transformer.py` and `eva.py` of timm 1.0; `models_mae.py` of facebookresearch/mae.
 
 use super::{
     CLASSIFIER, Change, DERIVED, FINAL_NORM, Leftover, Names, Row, changed, leftover, plain, same,
-    swin,
+    swin, torchvision,
 };
 use crate::report::Dialect;
 
@@ -182,6 +182,23 @@ const PVT_V2_ROWS: [Row; 15] = [
         "encoder.layers.#.blocks.#.mlp.dense2.*",
     ),
     same("stages.#.norm.*", "encoder.layers.#.layer_norm.*"),
+];
+
+/// Its `resnet50c` and others of the kind; its plain ones have torchvision's names.
+pub(super) const RESNET_WITH_DEEP_STEM: Names = Names {
+    dialect: Dialect::Timm,
+    marks: &["conv1.0.weight", "conv1.6.weight", "layer1.0.conv1.weight"],
+    rows: &[&DEEP_STEM_ROWS, &torchvision::RESNET_STAGE_ROWS],
+    leftovers: &[leftover("fc.", CLASSIFIER)],
+};
+
+const DEEP_STEM_ROWS: [Row; 6] = [
+    same("conv1.0.*", "embedder.stem.0.convolution.*"),
+    same("conv1.1.*", "embedder.stem.0.normalization.*"),
+    same("conv1.3.*", "embedder.stem.1.convolution.*"),
+    same("conv1.4.*", "embedder.stem.1.normalization.*"),
+    same("conv1.6.*", "embedder.embedder.convolution.*"),
+    same("bn1.*", "embedder.embedder.normalization.*"),
 ];
 
 /// Its DINOv2 without registers.

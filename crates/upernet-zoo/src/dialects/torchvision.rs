@@ -173,13 +173,16 @@ const CONVNEXT_ROWS: [Row; 8] = [
 pub(super) const RESNET: Names = Names {
     dialect: Dialect::Torchvision,
     marks: &["conv1.weight", "bn1.weight", "layer1.0.conv1.weight"],
-    rows: &[&RESNET_ROWS],
+    rows: &[&RESNET_STEM_ROWS, &RESNET_STAGE_ROWS],
     leftovers: &[leftover("fc.", CLASSIFIER)],
 };
 
-const RESNET_ROWS: [Row; 6] = [
+const RESNET_STEM_ROWS: [Row; 2] = [
     same("conv1.*", "embedder.embedder.convolution.*"),
     same("bn1.*", "embedder.embedder.normalization.*"),
+];
+
+pub(super) const RESNET_STAGE_ROWS: [Row; 4] = [
     same(
         "layer#.#.conv#.*",
         "encoder.stages.#-1.layers.#.layer.#-1.convolution.*",

@@ -20,12 +20,7 @@ impl Family for HfResNetConfig {
     fn macs(&self, [height, width]: [usize; 2]) -> (u64, Vec<[usize; 2]>) {
         let halved = |size: [usize; 2]| size.map(|length| length.div_ceil(2));
         let mut size = halved([height, width]);
-        let mut macs = product(&[
-            size[0],
-            size[1],
-            49 * self.num_channels,
-            self.embedding_size,
-        ]);
+        let mut macs = product(&size) * stem_weights(self);
         size = halved(size);
         let last_stage = self.out_stages.last().copied().unwrap_or_default();
         let mut sizes = Vec::new();
@@ -43,6 +38,17 @@ impl Family for HfResNetConfig {
             sizes.push(size);
         }
         (macs, sizes)
+    }
+}
+
+/// Weights of the stem's convolutions, which all have maps of one size.
+fn stem_weights(config: &HfResNetConfig) -> u64 {
+    let (input, output) = (config.num_channels, config.embedding_size);
+    if config.deep_stem {
+        let inner = config.stem_channels();
+        product(&[9, inner, input + inner + output])
+    } else {
+        product(&[49, input, output])
     }
 }
 
@@ -83,6 +89,7 @@ fn resnet_config(config: &HfResNetConfig) -> ResNetConfig {
     ResNetConfig::new()
         .with_num_channels(config.num_channels)
         .with_embedding_size(config.embedding_size)
+        .with_deep_stem(config.deep_stem)
         .with_hidden_sizes(config.hidden_sizes.clone())
         .with_depths(config.depths.clone())
         .with_layer_type(layer_type)
@@ -125,6 +132,10 @@ mod tests {
             depths: vec![2, 2, 2, 2],
             ..HfResNetConfig::default()
         };
+        let with_deep_stem = HfResNetConfig {
+            deep_stem: true,
+            ..HfResNetConfig::default()
+        };
         let halving_early = HfResNetConfig {
             downsample_in_bottleneck: true,
             downsample_in_first_stage: true,
@@ -132,6 +143,7 @@ mod tests {
         };
         for (config, square, odd) in [
             (resnet_50, 21_353_201_664, 1_281_884_544),
+            (with_deep_stem, 22_605_201_408, 1_343_666_880),
             (resnet_18, 9_474_932_736, 567_837_056),
             (halving_early, 5_498_732_544, 385_089_920),
         ] {

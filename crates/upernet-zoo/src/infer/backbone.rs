@@ -205,9 +205,17 @@ fn resnet(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, String> {
     };
     let depths = depths(shapes, |stage, block| layer(stage, block, 0))?;
     let stem = "backbone.embedder.embedder.convolution.weight";
-    let [embedding_size, num_channels, side, _] = shapes.get::<4>(stem)?;
-    if side != 7 {
-        return Err(format!("{stem} has cells of {side} x {side}, not of 7 x 7"));
+    let [embedding_size, mut num_channels, side, _] = shapes.get::<4>(stem)?;
+    let before = "backbone.embedder.stem.0.convolution.weight";
+    let deep_stem = shapes.has(before);
+    if deep_stem {
+        [_, num_channels, _, _] = shapes.get::<4>(before)?;
+    }
+    let expected = if deep_stem { 3 } else { 7 };
+    if side != expected {
+        return Err(format!(
+            "{stem} has cells of {side} x {side}, not of {expected} x {expected}"
+        ));
     }
     let layers = shapes.count(|index| layer(0, 0, index));
     let layer_type = match layers {
@@ -223,6 +231,7 @@ fn resnet(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, String> {
     let config = HfResNetConfig {
         num_channels,
         embedding_size,
+        deep_stem,
         hidden_sizes,
         layer_type,
         out_stages: (1..=depths.len()).collect(),

@@ -27,6 +27,8 @@ fn networks_of_mmsegmentation_give_the_logits_that_python_computes() {
     for (name, file, title) in [
         ("mmseg-swin", "mmseg-swin.pth", "Swin"),
         ("mmseg-convnext", "mmseg-convnext.safetensors", "ConvNeXt"),
+        // With three convolutions in its stem.
+        ("mmseg-resnet", "mmseg-resnet.safetensors", "ResNet"),
     ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let device = Device::flex();
@@ -164,6 +166,14 @@ fn backbones_of_timm_and_torchvision_give_the_maps_that_they_compute() {
             "timm-pvt_v2-linear.safetensors",
             Dialect::Timm,
             0,
+            0,
+        ),
+        // Of the kind of its `resnet50c`, with three convolutions in its stem.
+        (
+            "timm-resnet",
+            "timm-resnet.safetensors",
+            Dialect::Timm,
+            2,
             0,
         ),
         (

@@ -10,7 +10,7 @@ use serde::Serialize;
 use upernet::{
     hf::{
         ModelFolder,
-        config::{HfBackboneConfig, HfConfig},
+        config::{HfBackboneConfig, HfConfig, HfVariant},
     },
     zoo::{Cost, KeyReport, cost, key_report},
 };
@@ -156,7 +156,7 @@ fn backbone(config: &HfConfig) -> String {
             let (heads, window) = (list(&swin.num_heads), swin.window_size);
             format!(", heads {heads}, windows {window} x {window}")
         }
-        _ => String::new(),
+        _ => variant(config).into(),
     };
     let depths = list(config.backbone.depths());
     let title = config.backbone.title();
@@ -168,16 +168,22 @@ fn plain(config: &HfConfig) -> String {
     let backbone = &config.backbone;
     let (layers, channels) = (backbone.depths().len(), backbone.stage_channels()[0]);
     let maps: Vec<_> = backbone.out_stages().iter().map(usize::to_string).collect();
-    let pyramid = if backbone.has_feature_pyramid() {
-        ", a feature pyramid on them (not a network of Hugging Face's)"
-    } else {
-        ""
-    };
     format!(
-        "{}, {layers} layers of {channels} channels, maps of layers {}{pyramid}",
+        "{}, {layers} layers of {channels} channels, maps of layers {}{}",
         backbone.title(),
-        maps.join(", ")
+        maps.join(", "),
+        variant(config)
     )
+}
+
+fn variant(config: &HfConfig) -> &'static str {
+    match config.backbone.variant() {
+        None => "",
+        Some(HfVariant::FeaturePyramid) => {
+            ", a feature pyramid on them (not a network of Hugging Face's)"
+        }
+        Some(HfVariant::DeepStem) => ", a deep stem (not a network of Hugging Face's)",
+    }
 }
 
 fn head(config: &HfConfig) -> String {
