@@ -19,6 +19,8 @@ OUT gets, for tiny networks whose every tensor is a function of its name:
   feature maps alone, with their maps as they are: a PVTv2 norms them itself. All its norms have the
   epsilon that Hugging Face's have, where timm has a larger one in some;
 - timm-beit.safetensors: the same of a BEiT, whose maps have no norms, before any neck;
+- torchvision-swin_v2.safetensors: a classifier whose maps have no norms, with the tables that tell its
+  windows;
 - timm-resnet.safetensors: a classifier with three convolutions in its stem, its maps as they are;
 - timm-vit, timm-dinov2, timm-dinov2-reg, timm-dinov2-gated, timm-dinov3 and
   timm-dinov3-gated.safetensors: the same of plain transformers, every map behind the final norm.
@@ -41,6 +43,7 @@ import torch.nn.functional as F
 import torchvision
 from safetensors.torch import save_file
 from torchvision.models.convnext import CNBlockConfig
+from torchvision.models.swin_transformer import PatchMergingV2, SwinTransformerBlockV2
 
 from goldens.cases import beit, case, convnext, deep_stem, resnet, swin
 from goldens.dialects import mmseg_state
@@ -200,6 +203,22 @@ def backbones(out: Path) -> None:
     maps = features(model, pixels(*WINDOWS))
     write_maps(out / "torchvision-swin", [map.permute(0, 3, 1, 2) for map in maps])
 
+    model = torchvision.models.SwinTransformer(
+        [4, 4],
+        4,
+        list(DEPTHS),
+        [1, 2, 2, 2],
+        [2, 2],
+        mlp_ratio=1.0,
+        num_classes=3,
+        block=SwinTransformerBlockV2,
+        downsample_layer=PatchMergingV2,
+    )
+    filled(model)
+    save_file(half_state(model), out / "torchvision-swin_v2.safetensors")
+    maps = features(model, pixels(*WINDOWS))
+    save_maps(out / "torchvision-swin_v2", [map.permute(0, 3, 1, 2) for map in maps])
+
     widths = zip(WIDTHS, (*WIDTHS[1:], None), (1, 1, 2, 1))
     model = torchvision.models.ConvNeXt([CNBlockConfig(*block) for block in widths], num_classes=3)
     filled(model)
@@ -211,9 +230,9 @@ def filled(model) -> None:
     model.eval()
     with torch.no_grad():
         for key, tensor in model.state_dict().items():
-            if tensor.is_floating_point():
+            # What follows from the windows stays.
+            if tensor.is_floating_point() and not key.endswith("relative_coords_table"):
                 tensor.copy_(fill("dialects", key, tensor))
-
 
     rounded(model)
 

@@ -28,7 +28,7 @@ pub(super) const ATTENTION: [Row; 3] = [
 ];
 
 /// Of the second, whose keys have no bias.
-pub(super) const ATTENTION_V2: [Row; 5] = [
+pub(super) const ATTENTION_V2: [Row; 7] = [
     changed(
         "layers.#.blocks.#.attn.qkv.weight",
         "encoder.layers.#.blocks.#.attention.self.{}.weight",
@@ -49,6 +49,14 @@ pub(super) const ATTENTION_V2: [Row; 5] = [
     same(
         "layers.#.blocks.#.attn.cpb_mlp.#.*",
         "encoder.layers.#.blocks.#.attention.self.continuous_position_bias_mlp.#.*",
+    ),
+    same(
+        "layers.#.blocks.#.attn.relative_coords_table",
+        "encoder.layers.#.blocks.#.attention.self.relative_coords_table",
+    ),
+    same(
+        "layers.#.blocks.#.attn.relative_position_index",
+        "encoder.layers.#.blocks.#.attention.self.relative_position_index",
     ),
 ];
 

@@ -52,10 +52,8 @@ pub(super) const SWIN_V2: Names = Names {
     leftovers: &SWIN_LEFTOVERS,
 };
 
-const SWIN_LEFTOVERS: [Leftover; 5] = [
+const SWIN_LEFTOVERS: [Leftover; 3] = [
     leftover("layers.#.blocks.#.attn_mask", DERIVED),
-    leftover("layers.#.blocks.#.attn.relative_coords_table", DERIVED),
-    leftover("layers.#.blocks.#.attn.relative_position_index", DERIVED),
     leftover("norm.", FINAL_NORM),
     leftover("head.", CLASSIFIER),
 ];

@@ -5,9 +5,7 @@
 //!
 //! Source: `torchvision/models/swin_transformer.py`, `convnext.py` and `resnet.py` of torchvision 0.29.
 
-use super::{
-    CLASSIFIER, Change, DERIVED, FINAL_NORM, Leftover, Names, Row, changed, leftover, same,
-};
+use super::{CLASSIFIER, Change, FINAL_NORM, Leftover, Names, Row, changed, leftover, same};
 use crate::report::Dialect;
 
 pub(super) const SWIN: Names = Names {
@@ -73,7 +71,7 @@ pub(super) const SWIN_V2: Names = Names {
     leftovers: &SWIN_LEFTOVERS,
 };
 
-const SWIN_V2_ROWS: [Row; 13] = [
+const SWIN_V2_ROWS: [Row; 15] = [
     same("features.0.0.*", "embeddings.patch_embeddings.projection.*"),
     same("features.0.2.*", "embeddings.norm.*"),
     same(
@@ -98,6 +96,14 @@ const SWIN_V2_ROWS: [Row; 13] = [
     same(
         "features.#odd.#.attn.cpb_mlp.#.*",
         "encoder.layers.#/2.blocks.#.attention.self.continuous_position_bias_mlp.#.*",
+    ),
+    same(
+        "features.#odd.#.attn.relative_coords_table",
+        "encoder.layers.#/2.blocks.#.attention.self.relative_coords_table",
+    ),
+    same(
+        "features.#odd.#.attn.relative_position_index",
+        "encoder.layers.#/2.blocks.#.attention.self.relative_position_index",
     ),
     same(
         "features.#odd.#.attn.proj.*",
@@ -125,12 +131,8 @@ const SWIN_V2_ROWS: [Row; 13] = [
     ),
 ];
 
-const SWIN_LEFTOVERS: [Leftover; 4] = [
-    leftover("features.#odd.#.attn.relative_coords_table", DERIVED),
-    leftover("features.#odd.#.attn.relative_position_index", DERIVED),
-    leftover("norm.", FINAL_NORM),
-    leftover("head.", CLASSIFIER),
-];
+const SWIN_LEFTOVERS: [Leftover; 2] =
+    [leftover("norm.", FINAL_NORM), leftover("head.", CLASSIFIER)];
 
 pub(super) const CONVNEXT: Names = Names {
     dialect: Dialect::Torchvision,

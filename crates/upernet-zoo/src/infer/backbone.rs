@@ -1,6 +1,7 @@
 //! Backbones by the shapes of their tensors.
 
 mod pvt_v2;
+mod swinv2;
 
 use upernet_hf::config::{
     HfBackboneConfig, HfConvNextConfig, HfConvNextV2Config, HfResNetConfig, HfResNetLayerType,
@@ -51,10 +52,7 @@ pub(super) fn infer(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, Strin
         Some("convnextv2") => convnext(shapes).map(second),
         Some("resnet") => resnet(shapes),
         Some("pvt_v2") => pvt_v2::infer(shapes),
-        Some(_) => Err(
-            "no tensor says how large the windows of its Swin V2 are (`window_size`, `image_size`)"
-                .to_owned(),
-        ),
+        Some(_) => swinv2::infer(shapes),
         None => Err("no backbone is recognised".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! The shapes of a checkpoint's tensors by hub key.
+//! The shapes of a checkpoint's tensors by hub key, and the one value that configurations are told by.
 
 use std::collections::BTreeMap;
 
@@ -6,27 +6,46 @@ use upernet_hf::weights::Checkpoint;
 
 use crate::names::HubNames;
 
+/// The table of offsets within the windows of a stage of Swin V2, in its first block.
+const OFFSETS: &str = ".blocks.0.attention.self.relative_coords_table";
+
 /// Shapes by hub key.
 #[derive(Debug)]
-pub(crate) struct Shapes(BTreeMap<String, Vec<usize>>);
+pub(crate) struct Shapes {
+    shapes: BTreeMap<String, Vec<usize>>,
+    largest_offsets: BTreeMap<String, f32>,
+}
 
 impl Shapes {
     pub(crate) fn of(names: &HubNames, checkpoint: &Checkpoint) -> Self {
         let shapes = names.names.iter();
         let shapes =
             shapes.filter_map(|(key, source)| Some((key.clone(), source.shape(checkpoint)?)));
-        Self(shapes.collect())
+        let tables = names.names.iter().filter(|(key, _)| key.ends_with(OFFSETS));
+        let largest = tables.filter_map(|(key, source)| {
+            let values = checkpoint.read_f32(&source.name).ok()?;
+            Some((key.clone(), *values.last()?))
+        });
+        Self {
+            shapes: shapes.collect(),
+            largest_offsets: largest.collect(),
+        }
+    }
+
+    /// The last value of a table of offsets, which is the largest.
+    pub(super) fn largest_offset(&self, key: &str) -> Option<f32> {
+        self.largest_offsets.get(key).copied()
     }
 
     /// Whether there is a tensor of that key.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.0.contains_key(key)
+        self.shapes.contains_key(key)
     }
 
     /// The shape of a tensor of so many axes; an error names the key.
     pub(super) fn get<const AXES: usize>(&self, key: &str) -> Result<[usize; AXES], String> {
         let shape = self
-            .0
+            .shapes
             .get(key)
             .ok_or_else(|| format!("there is no {key}"))?;
         let wrong = || format!("{key} is {shape:?}, not of {AXES} axes");
@@ -36,7 +55,7 @@ impl Shapes {
     /// How many of the keys that `key_of` gives for 0, 1, 2, ... are there before the first that is not.
     pub(super) fn count(&self, key_of: impl Fn(usize) -> String) -> usize {
         // Each step needs a tensor of its own.
-        (0..self.0.len())
+        (0..self.shapes.len())
             .take_while(|&index| self.has(&key_of(index)))
             .count()
     }
@@ -44,10 +63,17 @@ impl Shapes {
     #[cfg(test)]
     pub(super) fn new(shapes: &[(&str, &[usize])]) -> Self {
         let shapes = shapes.iter();
-        Self(
-            shapes
+        Self {
+            shapes: shapes
                 .map(|(key, shape)| ((*key).to_owned(), shape.to_vec()))
                 .collect(),
-        )
+            largest_offsets: BTreeMap::new(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_largest_offset(mut self, key: &str, value: f32) -> Self {
+        self.largest_offsets.insert(key.to_owned(), value);
+        self
     }
 }

@@ -184,6 +184,13 @@ fn backbones_of_timm_and_torchvision_give_the_maps_that_they_compute() {
             8,
         ),
         (
+            "torchvision-swin_v2",
+            "torchvision-swin_v2.safetensors",
+            Dialect::Torchvision,
+            4,
+            0,
+        ),
+        (
             "torchvision-convnext",
             "torchvision-convnext.pth",
             Dialect::Torchvision,

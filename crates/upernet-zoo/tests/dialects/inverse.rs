@@ -3,6 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
 use burn::tensor::Device;
+use upernet_swin::log_spaced_offsets;
 use upernet_zoo::{
     ConfigOrigin, ConvertOptions, Converted, Dialect, convert,
     hf::{
@@ -323,6 +324,61 @@ fn a_swin_v2_is_converted_with_a_configuration_and_asks_for_one_without() {
     let done = convert(&source, &made, &options, &Device::flex()).expect("it is known");
     assert_eq!(done.keys.dialect, Dialect::Microsoft);
     assert!(read(&made) == hub);
+}
+
+/// As its authors write it, with the tables of each block.
+#[test]
+fn the_tables_of_a_swin_v2_tell_its_windows() {
+    let mut config = swinv2();
+    let HfBackboneConfig::SwinV2(backbone) = &mut config.backbone else {
+        panic!("it is a Swin V2");
+    };
+    // A window that was trained as it is and one that says so make one table.
+    backbone.pretrained_window_sizes[3] = 0;
+    let backbone = backbone.clone();
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let hub = hub_state(&config, &place.path().join("hub"));
+    let mut state = written(&hub, "backbone.", |key| Some(writers::microsoft_v2(key)));
+    state.extend(heads(&hub, ""));
+    for (stage, &depth) in backbone.depths.iter().enumerate() {
+        let window = backbone.stage_window(stage);
+        let offsets = log_spaced_offsets(window, backbone.pretrained_window_sizes[stage]);
+        let shape = vec![1, 2 * window - 1, 2 * window - 1, 2];
+        for block in 0..depth {
+            let key = format!("backbone.layers.{stage}.blocks.{block}.attn.relative_coords_table");
+            state.insert(key, (shape.clone(), offsets.clone()));
+        }
+    }
+    let source = place.path().join("official.safetensors");
+    write(&source, &state);
+    let made = place.path().join("made");
+    let options = ConvertOptions::default();
+    let done = convert(&source, &made, &options, &Device::flex()).expect("it is known");
+    assert_eq!(done.config, config);
+    assert_eq!(done.keys.ignored.len(), 5, "a table for each block");
+    assert!(
+        done.assumed.contains(&"image_size 64".to_owned()),
+        "{done:?}"
+    );
+    assert!(read(&made) == hub);
+
+    // A table of another window in one block is no table of this network.
+    let key = "backbone.layers.0.blocks.1.attn.relative_coords_table".to_owned();
+    state.insert(key, (vec![1, 5, 5, 2], log_spaced_offsets(3, 0)));
+    let other = place.path().join("other.safetensors");
+    write(&other, &state);
+    let options = ConvertOptions::default();
+    let refused = convert(
+        &other,
+        &place.path().join("none"),
+        &options,
+        &Device::flex(),
+    )
+    .expect_err("its blocks disagree");
+    assert!(
+        refused.to_string().contains("relative_coords_table"),
+        "{refused}"
+    );
 }
 
 #[test]
