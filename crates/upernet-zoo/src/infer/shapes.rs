@@ -9,6 +9,9 @@ use crate::names::HubNames;
 /// The table of offsets within the windows of a stage of Swin V2, in its first block.
 const OFFSETS: &str = ".blocks.0.attention.self.relative_coords_table";
 
+/// Values of such a table; no window that is allowed has more.
+const MOST_OFFSETS: usize = 1 << 20;
+
 /// Shapes by hub key.
 #[derive(Debug)]
 pub(crate) struct Shapes {
@@ -23,7 +26,9 @@ impl Shapes {
             shapes.filter_map(|(key, source)| Some((key.clone(), source.shape(checkpoint)?)));
         let tables = names.names.iter().filter(|(key, _)| key.ends_with(OFFSETS));
         let largest = tables.filter_map(|(key, source)| {
-            let values = checkpoint.read_f32(&source.name).ok()?;
+            let info = checkpoint.info(&source.name)?;
+            let small = info.elements() <= MOST_OFFSETS;
+            let values = small.then(|| checkpoint.read_f32(&source.name).ok())??;
             Some((key.clone(), *values.last()?))
         });
         Self {
