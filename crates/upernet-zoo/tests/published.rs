@@ -2,8 +2,11 @@
 
 use burn::tensor::Device;
 use upernet_zoo::{
-    cost,
-    hf::config::{HfBackboneConfig, HfConfig, HfConvNextConfig, HfSwinConfig, HfSwinV2Config},
+    Checked, PublishedModel, cost,
+    hf::config::{
+        HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfResNetConfig, HfSwinConfig,
+        HfSwinV2Config,
+    },
     published,
 };
 
@@ -32,27 +35,66 @@ fn convnext(first: usize, third: usize) -> HfBackboneConfig {
     })
 }
 
-fn backbone(id: &str) -> HfBackboneConfig {
-    match id.strip_prefix("openmmlab/upernet-") {
-        Some("swin-tiny") => swin(96, 6, [3, 6, 12, 24], 7),
-        Some("swin-small") => swin(96, 18, [3, 6, 12, 24], 7),
-        Some("swin-base") => swin(128, 18, [4, 8, 16, 32], 12),
-        Some("swin-large") => swin(192, 18, [6, 12, 24, 48], 12),
-        Some("convnext-tiny") => convnext(96, 9),
-        Some("convnext-small") => convnext(96, 27),
-        Some("convnext-base") => convnext(128, 27),
-        Some("convnext-large") => convnext(192, 27),
-        Some("convnext-xlarge") => convnext(256, 27),
-        _ => panic!("no architecture for {id}"),
+/// mmsegmentation's, with three convolutions in the stem.
+fn resnet(third: usize) -> HfBackboneConfig {
+    HfBackboneConfig::ResNet(HfResNetConfig {
+        depths: vec![3, 4, third, 3],
+        deep_stem: true,
+        out_stages: vec![1, 2, 3, 4],
+        ..HfResNetConfig::default()
+    })
+}
+
+fn beit(hidden_size: usize, layers: usize, image_size: usize, positions: bool) -> HfBackboneConfig {
+    HfBackboneConfig::Beit(HfBeitConfig {
+        image_size,
+        hidden_size,
+        num_hidden_layers: layers,
+        num_attention_heads: hidden_size / 64,
+        intermediate_size: 4 * hidden_size,
+        use_relative_position_bias: true,
+        use_absolute_position_embeddings: positions,
+        add_fpn: true,
+        ..HfBeitConfig::default()
+    })
+    .with_all_stages()
+}
+
+fn network(model: &PublishedModel) -> HfConfig {
+    let backbone = match model.backbone {
+        "Swin-T" => swin(96, 6, [3, 6, 12, 24], 7),
+        "Swin-S" => swin(96, 18, [3, 6, 12, 24], 7),
+        "Swin-B" => swin(128, 18, [4, 8, 16, 32], 12),
+        "Swin-L" => swin(192, 18, [6, 12, 24, 48], 12),
+        "ConvNeXt-T" => convnext(96, 9),
+        "ConvNeXt-S" => convnext(96, 27),
+        "ConvNeXt-B" => convnext(128, 27),
+        "ConvNeXt-L" => convnext(192, 27),
+        "ConvNeXt-XL" => convnext(256, 27),
+        "ResNet-50" => resnet(6),
+        "ResNet-101" => resnet(23),
+        "BEiT-B" => beit(768, 12, 640, false),
+        "BEiT-L" => beit(1024, 24, 640, false),
+        "MAE ViT-B" => beit(768, 12, 512, true),
+        other => panic!("no architecture for {other}"),
+    };
+    let width = backbone.out_channels()[0];
+    let is_beit = matches!(backbone, HfBackboneConfig::Beit(_));
+    let mut config = HfConfig::new(backbone);
+    if is_beit {
+        config.hidden_size = width;
     }
+    config.id2label = (0..model.num_labels)
+        .map(|label| format!("LABEL_{label}"))
+        .collect();
+    config
 }
 
 #[test]
 fn parameters_and_multiply_adds_are_those_of_the_table() {
     for model in published() {
-        let mut config = HfConfig::new(backbone(model.id));
-        config.id2label = (0..150).map(|label| format!("LABEL_{label}")).collect();
-        let cost = cost(&config, [model.crop; 2], &Device::flex()).expect("supported");
+        let config = network(model);
+        let cost = cost(&config, model.crop, &Device::flex()).expect("supported");
         assert_eq!(cost.parameters, model.parameters, "{}", model.id);
         let gmacs = (cost.macs + cost.auxiliary_macs) as f64 / 1e9;
         assert!(
@@ -61,6 +103,28 @@ fn parameters_and_multiply_adds_are_those_of_the_table() {
             model.id,
             model.gmacs
         );
+    }
+}
+
+#[test]
+fn each_model_has_a_name_and_an_address_of_its_own() {
+    let mut ids: Vec<_> = published().iter().map(|model| model.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), published().len());
+    for model in published() {
+        let on_the_hub = model.id.contains('/');
+        assert_eq!(
+            on_the_hub,
+            model.checked == Checked::FullSize,
+            "{}",
+            model.id
+        );
+        let page = format!("https://huggingface.co/{}", model.id);
+        assert_eq!(model.address == page, on_the_hub, "{}", model.address);
+        let (_, kind) = model.address.rsplit_once('.').expect("a host at least");
+        assert_eq!(kind == "pth", !on_the_hub, "{}", model.address);
+        assert!(model.miou < model.miou_multi_scale, "{}", model.id);
     }
 }
 

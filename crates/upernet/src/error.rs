@@ -27,6 +27,14 @@ pub enum Error {
         /// What to do.
         hint: &'static str,
     },
+    /// The text names a model that is published as a file of another library.
+    #[error("no model at {name:?}: download {address}, and `upernet convert` makes a model of it")]
+    PublishedElsewhere {
+        /// The text.
+        name: String,
+        /// Where the file is.
+        address: &'static str,
+    },
     /// The model's image processor asks for something that is not built.
     #[error("{path}: {problem}")]
     Processor {
@@ -100,7 +108,7 @@ impl Error {
             }
             #[cfg(feature = "hub")]
             Self::Hub(error) => of_hub(error),
-            Self::NoSuchModel { .. } => ErrorKind::NotFound,
+            Self::NoSuchModel { .. } | Self::PublishedElsewhere { .. } => ErrorKind::NotFound,
             Self::Backend { .. } => ErrorKind::Failed,
         }
     }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use upernet_zoo::published;
+
 use crate::Error;
 
 /// Where a model was found.
@@ -31,12 +33,18 @@ pub fn locate(
 ) -> Result<Located, Error> {
     let path = Path::new(model);
     if path.exists() {
-        Ok(Located {
+        return Ok(Located {
             path: path.to_owned(),
             unconfirmed: false,
-        })
-    } else {
-        pull(model, progress)
+        });
+    }
+    let mut files = published().iter().filter(|known| !known.id.contains('/'));
+    match files.find(|known| known.id == model) {
+        Some(known) => Err(Error::PublishedElsewhere {
+            name: model.to_owned(),
+            address: known.address,
+        }),
+        None => pull(model, progress),
     }
 }
 

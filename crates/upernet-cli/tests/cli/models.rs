@@ -7,12 +7,28 @@ use crate::support::{Place, run, tiny};
 #[test]
 fn ls_lists_what_is_published() {
     let table = run(["models", "ls"]).succeeded().stdout;
-    assert_eq!(table.lines().count(), 10, "a heading and nine models");
+    assert_eq!(table.lines().count(), 21, "a heading and twenty models");
     assert!(table.contains("openmmlab/upernet-convnext-xlarge"));
     let json = run(["models", "ls", "--json"]).succeeded().json();
-    assert_eq!(json["models"].as_array().unwrap().len(), 9);
+    assert_eq!(json["models"].as_array().unwrap().len(), 20);
+    assert!(table.contains("512x1024"), "{table}");
+    let address = json["models"][9]["address"].as_str().unwrap();
+    assert!(address.ends_with("upernet_r50_512x512_160k_ade20k_20200615_184328-8534de8d.pth"));
     assert_eq!(json["models"][0]["id"], "openmmlab/upernet-swin-tiny");
     assert!((json["models"][0]["miou"].as_f64().unwrap() - 44.41).abs() < 1e-9);
+}
+
+/// The table names it, so whoever copies the name is told the way.
+#[test]
+fn a_file_of_mmsegmentation_is_to_be_converted() {
+    let ended = run(["models", "info", "upernet_r50_512x512_160k_ade20k"]);
+    assert_eq!(ended.code, Some(3));
+    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("8534de8d.pth, and `upernet convert`"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]

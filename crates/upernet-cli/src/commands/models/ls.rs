@@ -18,11 +18,12 @@ struct Document {
 #[derive(Serialize)]
 struct Row {
     id: &'static str,
+    address: &'static str,
     backbone: &'static str,
     pretraining: &'static str,
     training_data: &'static str,
     num_labels: usize,
-    crop: usize,
+    crop: [usize; 2],
     parameters: u64,
     gmacs: f64,
     miou: f64,
@@ -58,7 +59,7 @@ pub(super) fn run(json: bool, console: Console) -> Result<(), Failure> {
             model.pretraining.to_owned(),
             model.training_data.to_owned(),
             model.num_labels.to_string(),
-            model.crop.to_string(),
+            side(model.crop),
             millions(model.parameters),
             format!("{:.1}", model.gmacs),
             format!("{:.2}", model.miou),
@@ -69,16 +70,30 @@ pub(super) fn run(json: bool, console: Console) -> Result<(), Failure> {
     }
     Stdout::default().print(&table.to_string())?;
     console.note(
-        "mIoU in percent on the validation split, as mmsegmentation publishes it; licences as the hub's pages \
+        "mIoU in percent on the validation split, as mmsegmentation publishes it; licences as the publishers \
          state them",
     );
+    console.note(
+        "models without a / are files of mmsegmentation: --json has their addresses, `upernet convert FILE DIR` \
+         makes a model of one",
+    );
     Ok(())
+}
+
+/// One number for a square.
+fn side([height, width]: [usize; 2]) -> String {
+    if height == width {
+        height.to_string()
+    } else {
+        format!("{height}x{width}")
+    }
 }
 
 impl From<&PublishedModel> for Row {
     fn from(model: &PublishedModel) -> Self {
         Self {
             id: model.id,
+            address: model.address,
             backbone: model.backbone,
             pretraining: model.pretraining,
             training_data: model.training_data,
