@@ -1,5 +1,6 @@
 //! Weights under the names of other libraries: read, converted, refused.
 
+mod beit;
 mod fixtures;
 mod inverse;
 mod plain;
