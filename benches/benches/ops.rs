@@ -101,7 +101,7 @@ fn convolutions(ops: &mut Ops<'_>) {
         let x = ops.map(HIDDEN, side);
         ops.compare(
             &format!("upsample_conv3x3/{HIDDEN}x{side}x{side}-to-{finest}"),
-            |precision| PreparedUpsampleConv3x3::new(weight.clone(), precision),
+            |precision| PreparedUpsampleConv3x3::new(weight.clone(), None, precision),
             |layer| layer.forward(x.clone(), [finest, finest]),
             || upsample_conv3x3(x.clone(), weight.clone(), [finest, finest]),
         );

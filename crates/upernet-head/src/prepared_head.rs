@@ -138,7 +138,7 @@ impl Fusion {
         let own = in_channels - others * hidden;
         let others = (0..others)
             .map(|index| weight.clone().narrow(1, own + index * hidden, hidden))
-            .map(|weight| PreparedUpsampleConv3x3::new(weight, precision))
+            .map(|weight| PreparedUpsampleConv3x3::new(weight, None, precision))
             .collect();
         let weight = weight.narrow(1, 0, own);
         Self {

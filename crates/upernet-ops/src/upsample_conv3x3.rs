@@ -21,7 +21,7 @@ use crate::{
         gemm::{Epilogue, Residual},
         upsample_taps::{self as kernel, TapWeights},
     },
-    matrix_layer::assert_channels,
+    matrix_layer::{MatrixLayer, assert_channels},
 };
 
 /// Computes the 3 x 3 convolution (stride 1, zero padding 1) of `x` resized bilinearly to `size`.
@@ -105,22 +105,22 @@ fn taps_of(x: Tensor<4>, taps: Tensor<2>, size: [usize; 2]) -> Tensor<4> {
 #[derive(Debug)]
 pub struct PreparedUpsampleConv3x3 {
     /// Plain are taps, `[channels out * 9, channels in]`.
-    form: Form<TapWeights, Tensor<2>>,
+    layer: MatrixLayer<TapWeights, 2>,
 }
 
 impl PreparedUpsampleConv3x3 {
-    /// Lays out `weight`, `[channels out, channels in, 3, 3]`.
+    /// Lays out `weight`, `[channels out, channels in, 3, 3]`, and `bias`, `[channels out]`.
     #[must_use]
-    pub fn new(weight: Tensor<4>, precision: Precision) -> Self {
-        let form = if flex::has_kernels(&weight.device()) {
-            Form::Kernel(pack(weight, precision))
+    pub fn new(weight: Tensor<4>, bias: Option<Tensor<1>>, precision: Precision) -> Self {
+        let layer = if flex::has_kernels(&weight.device()) {
+            Form::Kernel((pack(weight, precision), bias.map(flex::values)))
         } else {
-            Form::Plain(tap_matrix(weight))
+            Form::Plain((tap_matrix(weight), bias))
         };
-        Self { form }
+        Self { layer }
     }
 
-    /// Computes the 3 x 3 convolution of `x` resized bilinearly to `size`.
+    /// Computes the 3 x 3 convolution of `x` resized bilinearly to `size`, and adds the bias.
     ///
     /// # Shapes
     ///
@@ -128,18 +128,18 @@ impl PreparedUpsampleConv3x3 {
     /// - output: `[N, channels out, size[0], size[1]]`
     #[must_use]
     pub fn forward(&self, x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
-        match &self.form {
-            Form::Kernel(weights) => {
+        match &self.layer {
+            Form::Kernel(layer) => {
                 let x = Map::from_tensor(x);
                 let [batch, ..] = x.dims();
-                let y = Map::to_fill([batch, size[0], size[1], weights.outputs()]);
-                compute(&x, weights, y, Residual::None)
+                let y = Map::to_fill([batch, size[0], size[1], layer.0.outputs()]);
+                compute(&x, layer, y, Residual::None)
             }
-            Form::Plain(taps) => taps_of(x, taps.clone(), size),
+            Form::Plain((taps, bias)) => with_bias(taps_of(x, taps.clone(), size), bias.as_ref()),
         }
     }
 
-    /// Adds to `sum` the 3 x 3 convolution of `x` resized bilinearly to its size.
+    /// Adds to `sum` the 3 x 3 convolution of `x` resized bilinearly to its size, and the bias.
     ///
     /// # Shapes
     ///
@@ -148,19 +148,22 @@ impl PreparedUpsampleConv3x3 {
     #[must_use]
     pub fn forward_onto(&self, x: Tensor<4>, sum: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = sum.dims();
-        match &self.form {
-            Form::Kernel(weights) => {
+        match &self.layer {
+            Form::Kernel(layer) => {
                 let (x, sum) = (Map::from_tensor(x), Map::from_tensor(sum));
-                compute(&x, weights, sum, Residual::Output)
+                compute(&x, layer, sum, Residual::Output)
             }
-            Form::Plain(taps) => sum + taps_of(x, taps.clone(), [height, width]),
+            Form::Plain((taps, bias)) => {
+                let y = taps_of(x, taps.clone(), [height, width]);
+                with_bias(sum + y, bias.as_ref())
+            }
         }
     }
 
     /// Bytes of the weights as they are kept.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.form.bytes()
+        self.layer.bytes()
     }
 }
 
@@ -174,10 +177,26 @@ fn pack(weight: Tensor<4>, precision: Precision) -> TapWeights {
     }
 }
 
-fn compute(x: &Map, weights: &TapWeights, mut y: Map, residual: Residual<'_>) -> Tensor<4> {
+fn with_bias(y: Tensor<4>, bias: Option<&Tensor<1>>) -> Tensor<4> {
+    match bias {
+        Some(bias) => {
+            let [channels] = bias.dims();
+            y + bias.clone().reshape([1, channels, 1, 1])
+        }
+        None => y,
+    }
+}
+
+fn compute(
+    x: &Map,
+    (weights, bias): &(TapWeights, Option<Vec<f32>>),
+    mut y: Map,
+    residual: Residual<'_>,
+) -> Tensor<4> {
     assert_channels(x, weights.inputs());
     let [_, height, width, _] = y.dims();
     let epilogue = Epilogue {
+        bias: bias.as_deref(),
         residual,
         ..Epilogue::default()
     };

@@ -102,7 +102,7 @@ proptest! {
     /// Both the plain form and the kernel against what they save: resize, then convolve.
     #[test]
     fn three_by_three_of_a_resized_map(
-        case in cases(1..40, 7), outputs in 1..40_usize, to in [1..14_usize, 1..14],
+        case in cases(1..40, 7), outputs in 1..40_usize, to in [1..14_usize, 1..14], bias: bool,
     ) {
         let weight = case.weight([outputs, case.channels, 3, 3]);
         let resized = resize_bilinear(case.map(), to);
@@ -112,7 +112,12 @@ proptest! {
         // No kernel takes 64 bits.
         let elsewhere = upsample_conv3x3(in_f64(case.map()), in_f64(weight.clone()), to);
         assert_close(elsewhere, expected.clone(), 1e-4)?;
-        let prepared = PreparedUpsampleConv3x3::new(weight, Precision::F32);
+        let bias = bias.then(|| case.weight([outputs]));
+        let prepared = PreparedUpsampleConv3x3::new(weight, bias.clone(), Precision::F32);
+        let expected = match bias {
+            Some(bias) => expected + bias.reshape([1, outputs, 1, 1]),
+            None => expected,
+        };
         assert_close(prepared.forward(case.map(), to), expected.clone(), 1e-4)?;
         let sum: Tensor<4> = case.other(outputs, to);
         let actual = prepared.forward_onto(case.map(), sum.clone());

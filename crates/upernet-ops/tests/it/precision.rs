@@ -53,7 +53,7 @@ proptest! {
                 .forward(case.map())
         })?;
         both(|precision| {
-            PreparedUpsampleConv3x3::new(weight.clone(), precision).forward(case.map(), to)
+            PreparedUpsampleConv3x3::new(weight.clone(), None, precision).forward(case.map(), to)
         })?;
         both(|precision| {
             PreparedStridedConv::new(weight.clone(), None, 2, Activation::None, precision)
