@@ -144,9 +144,9 @@ def by_transformers(folder):
     from transformers import UperNetForSemanticSegmentation
 
     config = json.loads((folder / "config.json").read_text())
-    variants = {"feature_pyramid": vit_with_feature_pyramid, "deep_stem": resnet_with_deep_stem}
     if "variant" in config:
-        model = variants[config["variant"]](folder, config).eval()
+        is_resnet = config["variant"] == "deep_stem"
+        model = (resnet_with_deep_stem if is_resnet else vit_with_neck)(folder, config).eval()
     else:
         model = UperNetForSemanticSegmentation.from_pretrained(folder).eval()
 
@@ -157,12 +157,12 @@ def by_transformers(folder):
     return run
 
 
-def vit_with_feature_pyramid(folder, config):
+def vit_with_neck(folder, config):
     """Hugging Face has no such network: that of the goldens, with the folder's weights."""
     import types
 
     from goldens.dialects import canonical_key
-    from goldens.pyramid import build_network
+    from goldens.necks import build_network
     from safetensors.torch import load_file
     from transformers import ViTConfig
 
@@ -171,7 +171,7 @@ def vit_with_feature_pyramid(folder, config):
     backbone = config["backbone_config"]
     spec = types.SimpleNamespace(
         backbone=ViTConfig(**backbone),
-        pyramid=backbone["out_features"],
+        neck={**config, **backbone},
         head={name: config[name] for name in head},
     )
     _, model = build_network(spec)

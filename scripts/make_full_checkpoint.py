@@ -18,7 +18,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from goldens.dialects import UNUSED
 from goldens.images import preprocessor_settings
 from goldens.published import FULL
-from goldens.record import variant_of, write_settings, write_weights
+from goldens.record import own_fields, write_settings, write_weights
 from goldens.weights import build
 
 NAMES = {case_name.replace("full-", "upernet-"): case_name for case_name in FULL}
@@ -41,7 +41,7 @@ def make_full_checkpoint(name: str, out: Path):
     out.mkdir(parents=True, exist_ok=True)
     write_weights(built, "hub", out)
     (out / "model.safetensors").chmod(0o644)
-    write_settings(built.config, out, preprocessor_settings(spec.size), variant_of(spec))
+    write_settings(built.config, out, preprocessor_settings(spec.size), own_fields(spec))
     named = built.model.named_parameters()
     parameters = sum(value.numel() for key, value in named if not UNUSED.match(key))
     print(f"{out}: {parameters:,} parameters")

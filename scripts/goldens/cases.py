@@ -37,8 +37,8 @@ class Case:
     full: bool = False
     config_only: bool = False
     head: dict = field(default_factory=dict)
-    # The four layers that a feature pyramid is made of, if there is one: it is ours, not upstream's.
-    pyramid: list[str] | None = None
+    # Our fields of a network that upstream has not: see necks.py.
+    neck: dict | None = None
     # Three convolutions in the stem of a ResNet, which are not upstream's either.
     deep_stem: bool = False
 
@@ -146,9 +146,9 @@ def pvt_v2(
     )
 
 
-def pyramid(spec: Case) -> Case:
-    """The same on our feature pyramid, made of the first four layers."""
-    return replace(spec, pyramid=STAGES)
+def under(variant: str, spec: Case, **more) -> Case:
+    """The same under a neck of ours, on the first four layers."""
+    return replace(spec, neck=dict(variant=variant, out_features=STAGES, **more))
 
 
 def deep_stem(spec: Case) -> Case:
@@ -271,8 +271,11 @@ SMALL: dict[str, Callable[[], Case]] = {
     "pvt-v2-linear": lambda: case(
         pvt_v2((16, 24, 32), (1, 2, 1), (8, 4, 2), (1, 2, 4), (4, 4, 2), **PVT_V2_LINEAR), (53, 37)
     ),
-    "vit-pyramid": lambda: pyramid(
-        case(ViTConfig(**VIT, patch_size=16, image_size=64), (69, 93), batch=3)
+    "vit-pyramid": lambda: under(
+        "feature_pyramid", case(ViTConfig(**VIT, patch_size=16, image_size=64), (69, 93), batch=3)
+    ),
+    "vit-multi-level": lambda: under(
+        "multi_level_neck", case(ViTConfig(**VIT, patch_size=16, image_size=64), (85, 93)), **NECK
     ),
 }
 
@@ -292,6 +295,8 @@ DINOV3_GATED = dict(
     apply_layernorm=False,
 )
 
+# As mmsegmentation's `_ln_mln_` recipes have it, but for the channels.
+NECK = dict(neck_channels=4, apply_layernorm="last", pad_to_patches=True)
 VIT = dict(hidden_size=8, intermediate_size=16, num_hidden_layers=4, num_attention_heads=2)
 
 NARROW = dict(hidden_sizes=(8, 12, 16, 24))
@@ -431,7 +436,14 @@ TRIMMED: dict[str, Callable[[], Case]] = {
         **SLIM,
     ),
     # 3 x 5 patches, so maps of 12 x 20, 6 x 10, 3 x 5 and 1 x 2 cells; positions learned on 4 x 4.
-    "vit-pyramid": lambda: pyramid(
-        trimmed(ViTConfig(**VIT, patch_size=5, image_size=20), (19, 27), batch=3, **SLIM)
+    "vit-pyramid": lambda: under(
+        "feature_pyramid",
+        trimmed(ViTConfig(**VIT, patch_size=5, image_size=20), (19, 27), batch=3, **SLIM),
+    ),
+    # The same sizes, once the image is filled up: maps are halved from an odd one.
+    "vit-multi-level": lambda: under(
+        "multi_level_neck",
+        trimmed(ViTConfig(**VIT, patch_size=5, image_size=20), (14, 23), batch=3, **SLIM),
+        **NECK,
     ),
 }

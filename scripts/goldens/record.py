@@ -31,7 +31,7 @@ import transformers
 from safetensors.torch import save_file
 from transformers import UperNetForSemanticSegmentation
 
-from . import deep_stem, pyramid
+from . import deep_stem, necks
 from .cases import Case
 from .dialects import STATES, with_joined_gates
 from .images import preprocessor_settings
@@ -140,6 +140,11 @@ GRADIENTS = {
         "backbone.neck.fpn1.conv_transpose2.weight",
         "backbone.neck.fpn1.batch_norm.weight",
         "backbone.neck.fpn2.weight",
+        "backbone.neck.lateral_convs.0.weight",
+        "backbone.neck.lateral_convs.3.bias",
+        "backbone.neck.convs.0.weight",
+        "backbone.neck.convs.1.weight",
+        "backbone.neck.convs.3.weight",
     ],
     "dinov3_vit": [
         "backbone.embeddings.cls_token",
@@ -223,24 +228,24 @@ def write_case(name: str, spec: Case, out: Path, seed: str, options) -> dict:
             print(f"    {name}: no mmsegmentation names for {_kind(built)}")
             continue
         write_weights(built, dialect, out)
-    variant = variant_of(spec)
-    write_settings(built.config, out, variant=variant)
+    own = own_fields(spec)
+    write_settings(built.config, out, own=own)
     pixels, labels = make_input(seed, spec, built.config)
     save_file({"pixel_values": pixels, "labels": labels}, out / "input.safetensors")
 
     info, expected = record(name, spec, seed, built, pixels, labels, options, out)
     save_file(expected, out / "expected.safetensors")
-    if options.verify and "hub" in options.dialect and not variant:
+    if options.verify and "hub" in options.dialect and not own:
         info["reload_max_abs_diff"] = _reload_difference(out, pixels, expected)
     write_json(info, out / "case.json")
     return info
 
 
-def variant_of(spec):
+def own_fields(spec) -> dict:
     """What the network has that Hugging Face's has not, as a config.json of ours says it."""
-    if spec.pyramid:
-        return pyramid.VARIANT
-    return deep_stem.VARIANT if spec.deep_stem else None
+    if spec.neck:
+        return necks.own_fields(spec)
+    return {"variant": deep_stem.VARIANT} if spec.deep_stem else {}
 
 
 def record(name, spec, seed, built, pixels, labels, options, out):
@@ -382,10 +387,10 @@ def write_weights(built: Built, dialect: str, out: Path):
         torch.save(content, out / "model.mmseg.pth")
 
 
-def write_settings(config, out: Path, preprocessor=None, variant=None):
+def write_settings(config, out: Path, preprocessor=None, own=None):
     fields = hub_config(config)
-    if variant:
-        fields = dict(sorted({**fields, "variant": variant}.items()))
+    if own:
+        fields = dict(sorted({**fields, **own}.items()))
     write_json(fields, out / "config.json", indent=2)
     write_json(preprocessor or preprocessor_settings(), out / "preprocessor_config.json", indent=2)
 

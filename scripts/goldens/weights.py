@@ -15,7 +15,7 @@ from transformers import UperNetConfig, UperNetForSemanticSegmentation
 from .cases import Case
 from .deep_stem import put_deep_stem
 from .dialects import canonical_key, with_joined_gates
-from .pyramid import build_network
+from .necks import build_network
 
 DERIVED = ("relative_position_index", "relative_coords_table")
 
@@ -71,7 +71,7 @@ def fill(seed: str, key: str, tensor: torch.Tensor) -> torch.Tensor:
 
 def build(seed: str, spec: Case) -> Built:
     """The model of a case with seeded weights, attention in its plain ("eager") form."""
-    if spec.pyramid:
+    if spec.neck:
         config, model = build_network(spec)
     else:
         config = UperNetConfig(backbone_config=spec.backbone, **spec.head)

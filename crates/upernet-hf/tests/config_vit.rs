@@ -1,4 +1,4 @@
-//! Plain transformers: `DINOv2`, with registers and without, `DINOv3`, ViT, and our feature pyramid.
+//! Plain transformers: `DINOv2`, with registers and without, `DINOv3`, ViT, and our necks.
 
 use std::path::Path;
 
@@ -7,7 +7,8 @@ use upernet_hf::{
     ErrorKind,
     config::{
         ConfigError, HfBackboneConfig, HfConfig, HfDinov2Config, HfDinov3VitConfig,
-        HfGateActivation, HfVariant, HfVitConfig, HfVitPretraining, SUPPORTED_BACKBONES,
+        HfGateActivation, HfNeck, HfVitConfig, HfVitOutputNorm, HfVitPretraining,
+        SUPPORTED_BACKBONES,
     },
 };
 
@@ -213,65 +214,144 @@ fn numbers_are_bounded() {
     }
 }
 
-/// A network with our feature pyramid.
-fn pyramid(family: &str, out_indices: &Value) -> Result<HfConfig, ConfigError> {
+/// A network with that in the field of ours.
+fn variant(variant: &str, family: &str, out_indices: &Value) -> Result<HfConfig, ConfigError> {
     let config = json!({
         "model_type": "upernet",
-        "variant": "feature_pyramid",
+        "variant": variant,
         "backbone_config": {"model_type": family, "out_indices": out_indices},
     });
     HfConfig::from_json(config.to_string().as_bytes())
 }
 
 #[test]
-fn a_feature_pyramid_is_asked_for_and_written() {
+fn a_neck_is_asked_for_and_written() {
     let plain = [
-        "dinov2",
-        "dinov2_with_registers",
-        "dinov3_vit",
-        "vit",
-        "vit_mae",
+        ("dinov2", 768),
+        ("dinov2_with_registers", 768),
+        ("dinov3_vit", 384),
+        ("vit", 768),
+        ("vit_mae", 768),
     ];
-    for family in plain {
-        let config = pyramid(family, &json!([3, 6, 9, 12])).expect("it is built");
-        let variant = config.backbone.variant();
-        assert_eq!(variant, Some(HfVariant::FeaturePyramid), "{family}");
-        assert_eq!(config.backbone.model_type(), family);
-        let text = config.to_json();
-        assert!(text.contains("\"variant\": \"feature_pyramid\""), "{text}");
-        assert_eq!(HfConfig::from_json(text.as_bytes()), Ok(config.clone()));
-        let alone = config.backbone.to_json();
-        let again = HfBackboneConfig::from_json(alone.as_bytes());
-        assert_eq!(again, Ok(config.backbone), "{family}");
+    for (family, channels) in plain {
+        for (name, neck) in [
+            ("feature_pyramid", Some(HfNeck::FeaturePyramid)),
+            ("multi_level_neck", Some(HfNeck::MultiLevel { channels })),
+            ("single_scale", None),
+        ] {
+            let config = variant(name, family, &json!([3, 6, 9, 12])).expect("it is built");
+            assert_eq!(config.backbone.neck(), neck, "{family}");
+            assert_eq!(config.backbone.model_type(), family);
+            let text = config.to_json();
+            // Of others, maps of one size are Hugging Face's own network.
+            let is_hubs = neck.is_none() && family.starts_with("dino");
+            let field = format!("\"variant\": \"{name}\"");
+            assert_eq!(text.contains(&field), !is_hubs, "{text}");
+            assert_eq!(HfConfig::from_json(text.as_bytes()), Ok(config.clone()));
+            let alone = config.backbone.to_json();
+            let again = HfBackboneConfig::from_json(alone.as_bytes());
+            assert_eq!(again, Ok(config.backbone), "{family}");
+        }
     }
     for family in SUPPORTED_BACKBONES {
-        if !plain.contains(&family) {
-            let refused = pyramid(family, &json!(null)).expect_err("it has no place for one");
+        if plain.iter().all(|(plain, _)| *plain != family) {
+            let refused = variant("multi_level_neck", family, &json!(null));
+            let refused = refused.expect_err("it has no place for one");
             let message = format!(
-                "fields `variant` and `backbone_config.model_type` disagree: our feature pyramid is for \
-                 dinov2, dinov2_with_registers, dinov3_vit, vit and vit_mae, not for {family}"
+                "fields `variant` and `backbone_config.model_type` disagree: our necks are for dinov2, \
+                 dinov2_with_registers, dinov3_vit, vit and vit_mae, not for {family}"
             );
             assert_eq!(refused.to_string(), message);
         }
     }
     let without = network("dinov2", "hidden_act", json!("gelu")).expect("it is the default");
-    assert_eq!(without.backbone.variant(), None);
+    assert_eq!(without.backbone.neck(), None);
     assert!(!without.to_json().contains("variant"), "the field is ours");
 }
 
 #[test]
-fn what_a_feature_pyramid_needs_is_said() {
-    let few = "field `backbone_config.out_features` names 1 of the layers, a feature pyramid is made \
-               of 4, such as [\"stage3\", \"stage6\", \"stage9\", \"stage12\"]";
-    assert_refused(pyramid("dinov2", &json!(null)), ErrorKind::BadData, few);
+fn a_multi_level_neck_may_change_the_channels() {
+    let config = |channels: Value, auxiliary: usize| {
+        let config = json!({
+            "model_type": "upernet",
+            "variant": "multi_level_neck",
+            "neck_channels": channels,
+            "auxiliary_in_channels": auxiliary,
+            "backbone_config": {"model_type": "vit", "out_indices": [3, 6, 9, 12]},
+        });
+        HfConfig::from_json(config.to_string().as_bytes())
+    };
+    let narrow = config(json!(256), 256).expect("it is built");
+    assert_eq!(narrow.backbone.out_channels(), [256; 4]);
+    assert_eq!(narrow.auxiliary_input_channels(), Some(256));
+    assert!(narrow.to_json().contains("\"neck_channels\": 256"));
+    assert_refused(
+        config(json!(256), 768),
+        ErrorKind::BadData,
+        "fields `auxiliary_in_channels` and `backbone_config` disagree: \
+         the first says 768, the third feature map has 256 channels",
+    );
+    assert_refused(
+        config(json!(0), 256),
+        ErrorKind::BadData,
+        "field `neck_channels` is 0, allowed is 1 to 65536",
+    );
+}
+
+#[test]
+fn the_final_norm_of_a_vit_is_for_all_maps_for_the_last_or_for_none() {
+    let network = |norm: Value| {
+        let config = json!({
+            "model_type": "upernet",
+            "variant": "single_scale",
+            "backbone_config": {"model_type": "vit", "out_indices": [3, 12], "apply_layernorm": norm},
+            "use_auxiliary_head": false,
+        });
+        HfConfig::from_json(config.to_string().as_bytes())
+    };
+    for (value, expected) in [
+        (json!(true), HfVitOutputNorm::Every),
+        (json!(null), HfVitOutputNorm::Every),
+        (json!("last"), HfVitOutputNorm::Last),
+        (json!(false), HfVitOutputNorm::Never),
+    ] {
+        let config = network(value).expect("it is built");
+        let HfBackboneConfig::Vit(vit) = &config.backbone else {
+            panic!("a ViT was asked for");
+        };
+        assert_eq!(vit.apply_layernorm, expected);
+        let again = HfConfig::from_json(config.to_json().as_bytes());
+        assert_eq!(again, Ok(config));
+    }
+    assert_refused(
+        network(json!("first")),
+        ErrorKind::Unsupported,
+        "field `backbone_config.apply_layernorm` asks for \"first\", which is not supported; \
+         supported are true, false and \"last\"",
+    );
+    assert_refused(
+        network(json!(1)),
+        ErrorKind::BadData,
+        "field `backbone_config.apply_layernorm` must be true or false, found 1",
+    );
+}
+
+#[test]
+fn what_a_neck_needs_is_said() {
+    let few = "field `backbone_config.out_features` names 1 of the layers, a neck is made \
+               for 4, such as [\"stage3\", \"stage6\", \"stage9\", \"stage12\"]";
+    let pyramid = variant("feature_pyramid", "dinov2", &json!(null));
+    assert_refused(pyramid, ErrorKind::BadData, few);
     let many = few.replace("names 1", "names 5");
-    let stages = json!([1, 2, 3, 4, 5]);
-    assert_refused(pyramid("vit_mae", &stages), ErrorKind::BadData, &many);
+    let neck = variant("multi_level_neck", "vit_mae", &json!([1, 2, 3, 4, 5]));
+    assert_refused(neck, ErrorKind::BadData, &many);
+    let flat = variant("single_scale", "vit", &json!([2, 3, 4, 5, 6]));
+    assert_eq!(flat.map(|flat| flat.backbone.out_channels().len()), Ok(5));
     assert_refused(
         network("vit", "hidden_act", json!("gelu")),
         ErrorKind::BadData,
-        "field `variant` is missing; Hugging Face has no backbone of a ViT; \
-         write \"feature_pyramid\" for ours",
+        "field `variant` is missing; Hugging Face has no backbone of a ViT; write \"feature_pyramid\" or \
+         \"multi_level_neck\" for one under a neck of ours, or \"single_scale\"",
     );
     let config = json!({
         "model_type": "upernet",
@@ -282,7 +362,8 @@ fn what_a_feature_pyramid_needs_is_said() {
         HfConfig::from_json(config.to_string().as_bytes()),
         ErrorKind::Unsupported,
         "field `variant` asks for \"pyramids\", which is not supported; \
-         supported are feature_pyramid, deep_stem; without the field it is Hugging Face's network",
+         supported are feature_pyramid, multi_level_neck, single_scale, deep_stem; \
+         without the field it is Hugging Face's network",
     );
 }
 

@@ -7,7 +7,8 @@
 //! - [`BatchNorm2d`]: batch normalisation whose running statistics follow PyTorch.
 //! - [`LayerNorm2d`]: layer normalisation over the channels of an `[N, C, H, W]` map.
 //! - [`DropPath`]: stochastic depth, with the linear schedule [`drop_path_schedule`].
-//! - [`PyramidNeck`] and [`resized_positions`]: what backbones made of plain transformers share.
+//! - [`PyramidNeck`], [`MultiLevelNeck`] and [`resized_positions`]: what backbones made of plain
+//!   transformers share.
 //! - [`resize_bilinear`] and [`gelu`]: exact forward and backward on every backend, from
 //!   `upernet-ops`.
 //! - [`initializer`]: weights as Hugging Face draws them.
@@ -21,6 +22,7 @@ mod drop_path;
 mod feature_pyramid;
 pub mod initializer;
 mod layer_norm;
+mod multi_level_neck;
 mod positions;
 mod prepared;
 mod pyramid_neck;
@@ -31,6 +33,7 @@ pub use conv_module::{ConvModule, ConvModuleConfig, FoldedConv};
 pub use drop_path::{DropPath, DropPathConfig, drop_path_schedule};
 pub use feature_pyramid::FeaturePyramid;
 pub use layer_norm::{LayerNorm2d, LayerNorm2dConfig, layer_norm_weights};
+pub use multi_level_neck::{MultiLevelNeck, PreparedMultiLevelNeck};
 pub use positions::{Interpolation, resized_positions};
 pub use prepared::PreparedBackbone;
 pub use pyramid_neck::{PreparedPyramidNeck, PyramidNeck};

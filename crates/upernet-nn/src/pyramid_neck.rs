@@ -13,8 +13,8 @@ use upernet_ops::{Activation, PreparedLinear, gelu, linear};
 
 use crate::{BatchNorm2d, BatchNorm2dConfig, Precision};
 
-/// Maps that the neck takes and returns.
-const LEVELS: usize = 4;
+/// Maps that a neck takes and returns.
+pub(crate) const LEVELS: usize = 4;
 
 /// Makes the first of four maps four times as large, the second twice, and the last half as large.
 ///
@@ -176,10 +176,13 @@ fn halved(x: Tensor<4>) -> Tensor<4> {
     max_pool2d(x, MaxPoolOptions::new([2, 2]).with_stride([2, 2]))
 }
 
-fn four(maps: Vec<Tensor<4>>) -> [Tensor<4>; LEVELS] {
+/// # Panics
+///
+/// Panics if there are not four maps.
+pub(crate) fn four(maps: Vec<Tensor<4>>) -> [Tensor<4>; LEVELS] {
     let count = maps.len();
     maps.try_into()
-        .unwrap_or_else(|_| panic!("a feature pyramid is made of {LEVELS} maps, got {count}"))
+        .unwrap_or_else(|_| panic!("a neck is made for {LEVELS} maps, got {count}"))
 }
 
 /// A [`PyramidNeck`] made ready for inference.
@@ -286,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "a feature pyramid is made of 4 maps, got 3")]
+    #[should_panic(expected = "a neck is made for 4 maps, got 3")]
     fn takes_four_maps_alone() {
         let device = Device::flex();
         let mut maps = maps([2, 2], &device);

@@ -275,6 +275,7 @@ mod tests {
     #[case::beit_without_neck("beit-flat")]
     #[case::beit_with_shared_biases("beit-shared")]
     #[case::vit_with_feature_pyramid("vit-pyramid")]
+    #[case::vit_with_multi_level_neck("vit-multi-level")]
     #[case::three_levels("head-three-level")]
     fn graphs_are_whole(
         #[case] name: &str,
@@ -338,6 +339,7 @@ mod tests {
             "dinov3-vit",
             "dinov3-vit-gated",
             "vit-pyramid",
+            "vit-multi-level",
             "beit-flat",
             "beit-shared",
         ] {

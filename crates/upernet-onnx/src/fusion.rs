@@ -47,7 +47,7 @@ impl Graph<'_> {
                     .value
             } else {
                 let weight = weights.next(self, map.channels, Order::Taps)?;
-                self.resized_conv(&layer, map, &weight, &sum)
+                self.resized_conv(&layer, map, &[&weight], (channels, &sum.size))
             };
             sum.value = self.node(path, "Add", &[&sum.value, &term], Vec::new());
         }
@@ -55,12 +55,50 @@ impl Graph<'_> {
         Ok(Map { value, ..sum })
     }
 
-    /// The convolution of a map that is resized to the size of `like` first; `weight` is
-    /// `[like.channels * 9, x.channels, 1, 1]`.
-    fn resized_conv(&mut self, scope: &str, x: &Map, weight: &Value, like: &Map) -> Value {
-        let channels = like.channels;
+    /// A convolution of 3 x 3 with bias of a map that is resized to `size` first; the weights are
+    /// `{path}.weight` and `{path}.bias`.
+    pub(crate) fn conv_of_resized(
+        &mut self,
+        path: &str,
+        x: &Map,
+        channels: usize,
+        size: [Size; 2],
+    ) -> Result<Map, Error> {
+        let [weight, bias] = ["weight", "bias"].map(|name| format!("{path}.{name}"));
+        let (whole, one_each) = ([channels, x.channels, 3, 3], [channels]);
+        let part = Part {
+            inputs: x.channels,
+            first: 0,
+            count: x.channels,
+            order: Order::Taps,
+        };
+        let (taps, stored) = (
+            [9 * channels, x.channels, 1, 1],
+            [(weight.as_str(), &whole[..])],
+        );
+        let taps = self.derived(&weight, &taps, Recipe::Part(part), &stored)?;
+        // A resized constant is that constant, and the tap in the middle is never beyond the border.
+        let stored = [(bias.as_str(), &one_each[..])];
+        let bias = self.derived(&bias, &[9 * channels], Recipe::MiddleTaps, &stored)?;
+        let value = self.resized_conv(path, x, &[&taps, &bias], (channels, &size));
+        Ok(Map {
+            value,
+            channels,
+            size,
+        })
+    }
+
+    /// The convolution of a map that is resized first, to `channels` and `size`; `weights` are
+    /// `[channels * 9, x.channels, 1, 1]` and, if there is one, `[channels * 9]`.
+    fn resized_conv(
+        &mut self,
+        scope: &str,
+        x: &Map,
+        weights: &[&Value],
+        (channels, size): (usize, &[Size; 2]),
+    ) -> Value {
         let all = 9 * channels;
-        let taps = self.conv_node(scope, x, &[weight], all, Window::patches(1));
+        let taps = self.conv_node(scope, x, weights, all, Window::patches(1));
         let [height, width] = x.size.clone();
         let three = || Size::Fixed(3);
         let [rows, columns] = [&height, &width].map(|size| self.times(size, &three()));
@@ -70,12 +108,12 @@ impl Graph<'_> {
         let taps = self.transpose(scope, &taps, &[0, 1, 3, 2, 4]);
         let lines = [(3 * channels).into(), height, columns];
         let taps = self.reshape(scope, &taps, &lines);
-        let matrix = self.shifts(scope, &x.size[1], &like.size[1], Axis::Columns);
+        let matrix = self.shifts(scope, &x.size[1], &size[1], Axis::Columns);
         let taps = self.node(scope, "MatMul", &[&taps, &matrix], Vec::new());
         // [N, (channel, row), h, W] to [N, channel, (row, h), W]
-        let lines = [channels.into(), rows, like.size[1].clone()];
+        let lines = [channels.into(), rows, size[1].clone()];
         let taps = self.reshape(scope, &taps, &lines);
-        let matrix = self.shifts(scope, &x.size[0], &like.size[0], Axis::Rows);
+        let matrix = self.shifts(scope, &x.size[0], &size[0], Axis::Rows);
         self.node(scope, "MatMul", &[&matrix, &taps], Vec::new())
     }
 

@@ -79,6 +79,13 @@ impl Window {
     }
 }
 
+/// Which axes of a map are height and width.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Layout {
+    ChannelsFirst,
+    ChannelsLast,
+}
+
 /// Epsilon of every batch normalisation of the heads.
 pub(crate) const BATCH_NORM_EPS: f64 = 1e-5;
 
@@ -265,6 +272,42 @@ impl Graph<'_> {
     ) -> Value {
         let [from, to, axis] = [from, to, axis].map(|number| self.list(&[number]));
         self.node(scope, "Slice", &[x, &from, &to, &axis], Vec::new())
+    }
+
+    /// Adds zeros at the bottom and at the right until both sides of a map are multiples of `of`.
+    pub(crate) fn padded_to_multiple(&mut self, scope: &str, x: &Map, of: usize) -> Map {
+        let size = x.size.each_ref().map(|size| self.next_multiple(size, of));
+        let value = self.padded(scope, &x.value, Layout::ChannelsFirst, [&x.size, &size]);
+        Map {
+            value,
+            channels: x.channels,
+            size,
+        }
+    }
+
+    /// Adds zeros at the bottom and at the right until a map has the second size.
+    pub(crate) fn padded(
+        &mut self,
+        scope: &str,
+        x: &Value,
+        layout: Layout,
+        [from, to]: [&[Size; 2]; 2],
+    ) -> Value {
+        let fixed = from.iter().all(|size| size.fixed().is_some());
+        if fixed && from == to {
+            return x.clone();
+        }
+        let [bottom, right] = [0, 1].map(|axis| self.minus(&to[axis], &from[axis]));
+        let none = || Size::Fixed(0);
+        let after = match layout {
+            Layout::ChannelsFirst => [none(), none(), bottom, right],
+            Layout::ChannelsLast => [none(), bottom, right, none()],
+        };
+        let mut amounts = vec![none(); 4];
+        amounts.extend(after);
+        let amounts = self.sizes(&amounts);
+        let mode = vec![("mode", Attribute::Text("constant"))];
+        self.node(scope, "Pad", &[x, &amounts], mode)
     }
 
     /// Brings a map to another size as Hugging Face does: bilinear, by the centres of cells, without

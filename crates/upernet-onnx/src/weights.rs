@@ -44,6 +44,9 @@ const LARGEST_FACTOR: f64 = 2.0 * std::f64::consts::LN_10;
 /// a patch to it, and to itself.
 pub(crate) const CLASS_BIASES: usize = 3;
 
+/// Weights of a filter of 3 x 3 for each channel.
+const TAPS: usize = 9;
+
 /// What an initialiser is made of, given the tensors it names.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Recipe {
@@ -60,6 +63,10 @@ pub(crate) enum Recipe {
     NormedWeight { epsilon: f64 },
     /// A part of such a weight: the filters' taps of some of the input channels.
     NormedPart { epsilon: f64, part: Part },
+    /// A part of a convolution's weight that no norm follows.
+    Part(Part),
+    /// A bias as that of the products of all nine taps, of which the one in the middle has it.
+    MiddleTaps,
     /// The bias that the same batch normalisation leaves: its [`BATCH_NORM`] are the tensors.
     NormedBias { epsilon: f64 },
     /// A deconvolution's weight, `[channels in, channels out, side, side]`, with the batch normalisation
@@ -131,6 +138,15 @@ impl Recipe {
             (Self::NormedPart { epsilon, part }, [values, weight, _, _, variance]) => {
                 scale_filters(values, [weight, variance], *epsilon);
                 part.take(values)
+            }
+            (Self::Part(part), [values]) => part.take(values),
+            (Self::MiddleTaps, [bias]) => {
+                let taps = |value: &f32| {
+                    std::array::from_fn(|tap| if tap == TAPS / 2 { *value } else { 0.0 })
+                };
+                bias.iter()
+                    .flat_map(|value| -> [f32; TAPS] { taps(value) })
+                    .collect()
             }
             (Self::NormedBias { epsilon }, [weight, bias, mean, variance]) => (0..bias.len())
                 .map(|row| {
@@ -205,7 +221,6 @@ impl Recipe {
 
 impl Part {
     fn take(&self, values: &[f32]) -> Vec<f32> {
-        const TAPS: usize = 9;
         let filters = values.chunks_exact(self.inputs * TAPS);
         let parts = filters.map(|filter| &filter[self.first * TAPS..][..self.count * TAPS]);
         match self.order {
@@ -338,6 +353,16 @@ mod tests {
         let taps = make(Order::Taps);
         assert_eq!(taps[..4], [9.0, 18.0, 10.0, 19.0]);
         assert_eq!(taps[16..], [17.0, 26.0]);
+        let plain = Recipe::Part(part(Order::Taps)).make(vec![tensors[0].clone()]);
+        assert_eq!(plain, taps);
+    }
+
+    #[test]
+    fn the_tap_in_the_middle_has_the_bias() {
+        let taps = Recipe::MiddleTaps.make(vec![vec![2.0, -3.0]]);
+        let others = taps.iter().filter(|&&tap| tap == 0.0);
+        assert_eq!((taps.len(), others.count()), (18, 16));
+        assert_eq!((taps[4], taps[13]), (2.0, -3.0));
     }
 
     #[test]

@@ -107,8 +107,7 @@ pub struct ScenesConfig {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FreezeConfig {
-    /// The backbone: no gradients, no drop path. The neck of a BEiT, or our feature pyramid, is not pretrained with it and learns
-    /// with the heads.
+    /// The backbone: no gradients, no drop path. A neck is not pretrained with it and learns with the heads.
     pub backbone: bool,
     /// Running statistics of batch normalisation: used as they are, in training too.
     pub batch_norm_statistics: bool,

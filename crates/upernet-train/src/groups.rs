@@ -17,7 +17,7 @@ pub struct Groups {
     /// The block nearest to the head has this factor once, the stem as often as there are blocks, and
     /// once more. Upstream: `layer_decay_rate` of mmsegmentation's ConvNeXt recipes.
     pub layer_decay: f64,
-    /// Factor of the learning rate of both heads, and of a BEiT's neck, which is not pretrained either.
+    /// Factor of the learning rate of both heads, and of a neck, which is not pretrained either.
     pub head_multiplier: f64,
     /// Factors for parameters by their names, in addition; all that match apply.
     pub rules: Vec<Rule>,

@@ -9,7 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::Device;
 use upernet::{
-    hf::config::{HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfDinov2Config},
+    hf::config::{
+        HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfDinov2Config, HfNeck,
+    },
     zoo::{self, HubParameter, Model, hub_parameters},
 };
 use upernet_data::{loader::Batch, random};
@@ -247,9 +249,15 @@ fn a_frozen_beit_stays_and_its_neck_learns() {
     );
 }
 
-/// It is never pretrained.
+/// None is ever pretrained. One is three deconvolutions and batch normalisation, the other eight
+/// convolutions.
 #[test]
-fn a_feature_pyramid_on_a_frozen_backbone_learns() {
+fn a_neck_of_ours_on_a_frozen_backbone_learns() {
+    assert_neck_learns(HfNeck::FeaturePyramid, 8);
+    assert_neck_learns(HfNeck::MultiLevel { channels: 6 }, 16);
+}
+
+fn assert_neck_learns(neck: HfNeck, tensors: usize) {
     let _alone = alone();
     let backbone = HfBackboneConfig::Dinov2(HfDinov2Config {
         image_size: 28,
@@ -257,7 +265,7 @@ fn a_feature_pyramid_on_a_frozen_backbone_learns() {
         hidden_size: 8,
         num_hidden_layers: 4,
         num_attention_heads: 2,
-        feature_pyramid: true,
+        neck: Some(neck),
         out_stages: vec![1, 2, 3, 4],
         ..HfDinov2Config::default()
     });
@@ -285,7 +293,7 @@ fn a_feature_pyramid_on_a_frozen_backbone_learns() {
         assert_eq!(before != after, learns, "{key}");
         changed += usize::from(key.starts_with("backbone.neck."));
     }
-    assert_eq!(changed, 8, "three deconvolutions, and batch normalisation");
+    assert_eq!(changed, tensors, "{neck:?}");
 }
 
 #[test]

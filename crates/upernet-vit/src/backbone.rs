@@ -11,15 +11,15 @@ use upernet_nn::{
 use upernet_ops::{PreparedLayerNorm, layer_norm};
 
 use crate::{
-    Positions, PreparedVit, VitConfig, attention::norm_weights, block::Block,
-    embeddings::Embeddings, prepared::PreparedLayer, rotary::Rotary, tokens,
+    OutputNorm, Positions, PreparedVit, VitConfig, attention::norm_weights, block::Block,
+    embeddings::Embeddings, neck::Neck, prepared::PreparedLayer, rotary::Rotary, tokens,
 };
 
 /// A plain vision transformer with one feature map per requested layer.
 ///
 /// All maps have one cell for each whole patch; a border that none covers is left out, so an image
-/// needs at least one patch. With a feature pyramid maps have four times, twice, once and half as many
-/// cells a side, and an image needs two patches.
+/// needs at least one patch, or filled up with zeros ([`ImageBorder`](crate::ImageBorder)). With a neck maps have four times, twice, once and half as many cells a side,
+/// and an image needs two patches.
 ///
 /// # Example
 ///
@@ -46,9 +46,9 @@ pub struct Vit {
     embeddings: Embeddings,
     rotary: Option<Rotary>,
     layers: Vec<Block>,
-    /// Of the maps, if they have one: published files carry it in any case.
-    norm: LayerNorm,
-    neck: Option<PyramidNeck>,
+    /// Of the maps; there may be one that no map passes, since published files carry it.
+    norm: Option<LayerNorm>,
+    neck: Option<Neck>,
     #[module(skip)]
     config: VitConfig,
 }
@@ -60,7 +60,7 @@ impl VitConfig {
     ///
     /// Panics if the channels do not divide into the heads, if a head has no multiple of 4 channels
     /// where positions are rotary, if `out_layers` is empty, not increasing or names a layer that does
-    /// not exist, if a feature pyramid has not four of them, or if a size is zero.
+    /// not exist, if a neck has not four of them, or if a size is zero.
     #[must_use]
     pub fn init(&self, device: &Device) -> Vit {
         self.check();
@@ -78,12 +78,12 @@ impl VitConfig {
             embeddings: Embeddings::new(self, device),
             rotary,
             layers: layers.collect(),
-            norm: LayerNormConfig::new(self.hidden_size)
-                .with_epsilon(self.layer_norm_eps)
-                .init(device),
-            neck: self
-                .feature_pyramid
-                .then(|| PyramidNeck::new(self.hidden_size, self.initializer_range, device)),
+            norm: (self.output_norm != OutputNorm::Absent).then(|| {
+                LayerNormConfig::new(self.hidden_size)
+                    .with_epsilon(self.layer_norm_eps)
+                    .init(device)
+            }),
+            neck: self.neck.map(|kind| Neck::new(kind, self, device)),
             config: self.clone(),
         }
     }
@@ -97,8 +97,8 @@ impl VitConfig {
         );
         assert_out_stages(&self.out_layers, self.num_layers);
         assert!(
-            !self.feature_pyramid || self.out_layers.len() == PyramidNeck::LEVELS,
-            "a feature pyramid is made of {} maps, got {}",
+            self.neck.is_none() || self.out_layers.len() == PyramidNeck::LEVELS,
+            "a neck is made for {} maps, got {}",
             PyramidNeck::LEVELS,
             self.out_layers.len()
         );
@@ -131,13 +131,10 @@ impl Vit {
             neck,
             config,
         } = self;
-        let norm = norm_weights(&norm, config.layer_norm_eps);
         let is_normalised = |layer: &usize| config.is_normalised(*layer);
-        let norm = config
-            .out_layers
-            .iter()
-            .any(is_normalised)
-            .then(|| PreparedLayerNorm::new(norm));
+        let norm = norm
+            .filter(|_| config.out_layers.iter().any(is_normalised))
+            .map(|norm| PreparedLayerNorm::new(norm_weights(&norm, config.layer_norm_eps)));
         let layers = layers.into_iter().take(config.computed_layers());
         let layers = layers.enumerate().map(|(index, block)| PreparedLayer {
             block: block.prepare(precision),
@@ -151,15 +148,16 @@ impl Vit {
             norm,
             neck: neck.map(|neck| neck.prepare(precision)),
             patch_size: config.patch_size,
+            border: config.border,
         }
     }
 
     /// The map of a layer, counted from 0, whose tokens are `x`.
     fn map(&self, layer: usize, x: Tensor<4>, grid: [usize; 2]) -> Tensor<4> {
-        let x = if self.config.is_normalised(layer) {
-            layer_norm(x, &norm_weights(&self.norm, self.config.layer_norm_eps))
-        } else {
-            x
+        let norm = self.norm.as_ref();
+        let x = match norm.filter(|_| self.config.is_normalised(layer)) {
+            Some(norm) => layer_norm(x, &norm_weights(norm, self.config.layer_norm_eps)),
+            None => x,
         };
         tokens::to_map(x, grid)
     }
@@ -167,7 +165,9 @@ impl Vit {
 
 impl Backbone for Vit {
     fn channels(&self) -> Vec<usize> {
-        vec![self.config.hidden_size; self.config.out_layers.len()]
+        let own = self.config.hidden_size;
+        let channels = self.config.neck.map_or(own, |neck| neck.out_channels(own));
+        vec![channels; self.config.out_layers.len()]
     }
 
     fn strides(&self) -> Vec<usize> {
@@ -180,14 +180,14 @@ impl Backbone for Vit {
     }
 
     fn min_size(&self) -> usize {
-        match self.neck {
-            Some(_) => 2 * self.config.patch_size,
-            None => self.config.patch_size,
-        }
+        let patches = if self.neck.is_some() { 2 } else { 1 };
+        self.config.least_pixels(patches)
     }
 
     fn forward(&self, pixel_values: Tensor<4>) -> FeaturePyramid {
-        let grid = tokens::grid(&pixel_values, self.config.patch_size);
+        let (patch_size, border) = (self.config.patch_size, self.config.border);
+        let pixel_values = tokens::covered(pixel_values, patch_size, border);
+        let grid = tokens::grid(&pixel_values, patch_size);
         let rotary = self.rotary.as_ref();
         let rotation = rotary.map(|rotary| rotary.rotation(grid, &pixel_values.device()));
         let mut x = self.embeddings.forward(pixel_values);
@@ -215,7 +215,7 @@ mod tests {
     use burn::tensor::Distribution;
 
     use super::*;
-    use crate::OutputNorm;
+    use crate::{ImageBorder, NeckKind};
 
     fn tiny() -> VitConfig {
         VitConfig::new()
@@ -239,6 +239,31 @@ mod tests {
         assert_eq!(vit.min_size(), 4);
     }
 
+    #[test]
+    fn borders_are_filled_up_with_zeros_if_that_is_asked_for() {
+        let device = Device::flex();
+        let padded = tiny().with_border(ImageBorder::Padded).init(&device);
+        let image = Tensor::random([2, 3, 15, 22], Distribution::Normal(0.0, 1.0), &device);
+        let whole = Tensor::zeros([2, 3, 16, 24], &device);
+        let whole = whole.slice_assign([0..2, 0..3, 0..15, 0..22], image.clone());
+        let maps = padded.forward(image);
+        assert_eq!(maps.sizes(), [[4, 6], [4, 6]]);
+        let expected = padded.forward(whole);
+        for (map, expected) in maps.into_maps().into_iter().zip(expected.into_maps()) {
+            map.into_data().assert_eq(&expected.into_data(), true);
+        }
+        assert_eq!(padded.min_size(), 1);
+        let neck = tiny()
+            .with_num_layers(4)
+            .with_out_layers(vec![0, 1, 2, 3])
+            .with_border(ImageBorder::Padded)
+            .with_neck(Some(NeckKind::MultiLevel(8)))
+            .init(&device);
+        assert_eq!(neck.min_size(), 5);
+        let smallest = neck.forward(Tensor::zeros([1, 3, 5, 5], &device));
+        assert_eq!(smallest.sizes()[3], [1, 1]);
+    }
+
     /// Normalised maps have a mean of 0 in every cell, others have not.
     #[test]
     fn the_norm_is_applied_where_it_is_asked_for() {
@@ -248,6 +273,7 @@ mod tests {
             (OutputNorm::Every, [true, true]),
             (OutputNorm::Last, [false, true]),
             (OutputNorm::Never, [false, false]),
+            (OutputNorm::Absent, [false, false]),
         ] {
             let vit = tiny()
                 .with_initializer_range(0.3)
@@ -264,23 +290,31 @@ mod tests {
     }
 
     #[test]
-    fn a_feature_pyramid_has_maps_of_four_sizes() {
+    fn a_neck_makes_maps_of_four_sizes() {
         let device = Device::flex();
-        let vit = tiny()
-            .with_num_layers(4)
-            .with_out_layers(vec![0, 1, 2, 3])
-            .with_feature_pyramid(true)
-            .init(&device);
-        let features = vit.forward(Tensor::zeros([2, 3, 15, 22], &device));
-        assert_eq!(features.sizes(), [[12, 20], [6, 10], [3, 5], [1, 2]]);
-        assert_eq!(features.channels(), vit.channels());
-        assert_eq!((vit.strides(), vit.min_size()), (vec![1, 2, 4, 8], 8));
+        for (kind, channels) in [
+            (NeckKind::FeaturePyramid, 8),
+            (NeckKind::MultiLevel(8), 8),
+            (NeckKind::MultiLevel(5), 5),
+        ] {
+            let vit = tiny()
+                .with_num_layers(4)
+                .with_out_layers(vec![0, 1, 2, 3])
+                .with_neck(Some(kind))
+                .init(&device);
+            let features = vit.forward(Tensor::zeros([2, 3, 15, 22], &device));
+            assert_eq!(features.sizes(), [[12, 20], [6, 10], [3, 5], [1, 2]]);
+            assert_eq!(features.channels(), [channels; 4]);
+            assert_eq!(features.channels(), vit.channels());
+            assert_eq!((vit.strides(), vit.min_size()), (vec![1, 2, 4, 8], 8));
+        }
     }
 
     #[test]
-    #[should_panic(expected = "a feature pyramid is made of 4 maps, got 2")]
-    fn refuses_a_feature_pyramid_of_other_maps() {
-        let _ = tiny().with_feature_pyramid(true).init(&Device::flex());
+    #[should_panic(expected = "a neck is made for 4 maps, got 2")]
+    fn refuses_a_neck_on_other_maps() {
+        let kind = NeckKind::MultiLevel(8);
+        let _ = tiny().with_neck(Some(kind)).init(&Device::flex());
     }
 
     #[test]

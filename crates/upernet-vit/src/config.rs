@@ -28,6 +28,9 @@ pub struct VitConfig {
     /// Hidden channels of the perceptron.
     #[config(default = 3072)]
     pub intermediate_size: usize,
+    /// What becomes of a border of the image that no whole patch covers.
+    #[config(default = "ImageBorder::LeftOut")]
+    pub border: ImageBorder,
     /// The activation of the perceptron.
     #[config(default = "HiddenActivation::Gelu")]
     pub hidden_act: HiddenActivation,
@@ -66,10 +69,10 @@ pub struct VitConfig {
     /// Which maps the final norm is applied to.
     #[config(default = "OutputNorm::Every")]
     pub output_norm: OutputNorm,
-    /// Whether maps of four sizes are made of those of four layers: the first with four times the cells a
-    /// side, the second with twice as many, the last with half as many. Upstream has no such thing.
-    #[config(default = false)]
-    pub feature_pyramid: bool,
+    /// What makes maps of four sizes of those of four layers: the first with four times the cells a side,
+    /// the second with twice as many, the last with half as many. Upstream has no such thing.
+    #[config(default = "None")]
+    pub neck: Option<NeckKind>,
     /// Epsilon of all norms.
     #[config(default = 1e-6)]
     pub layer_norm_eps: f64,
@@ -79,6 +82,19 @@ pub struct VitConfig {
     /// Layers whose maps are returned, counted from 0, in increasing order.
     #[config(default = "vec![2, 5, 8, 11]")]
     pub out_layers: Vec<usize>,
+}
+
+/// What becomes of a border of the image that no whole patch covers, at the bottom and on the right.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::expl_impl_clone_on_copy,
+    reason = "burn's `Config` derive writes the `Clone`"
+)]
+pub enum ImageBorder {
+    /// It is not seen; Hugging Face's.
+    LeftOut,
+    /// It is filled up with zeros; mmsegmentation's ViT.
+    Padded,
 }
 
 /// What a layer's perceptron is made of.
@@ -204,6 +220,20 @@ pub enum MaskTokenShape {
     Token,
 }
 
+/// What makes maps of four sizes of those of four layers.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::expl_impl_clone_on_copy,
+    reason = "burn's `Config` derive writes the `Clone`"
+)]
+pub enum NeckKind {
+    /// Deconvolutions and pooling: [`PyramidNeck`](upernet_nn::PyramidNeck).
+    FeaturePyramid,
+    /// Maps are resized between convolutions, and have so many channels from then on:
+    /// [`MultiLevelNeck`](upernet_nn::MultiLevelNeck).
+    MultiLevel(usize),
+}
+
 /// Which maps the final norm is applied to.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
 #[expect(
@@ -215,8 +245,10 @@ pub enum OutputNorm {
     Every,
     /// To that of the last layer alone.
     Last,
-    /// To none.
+    /// To none, though files have its weights.
     Never,
+    /// To none, and there is no such norm.
+    Absent,
 }
 
 impl VitConfig {
@@ -224,6 +256,14 @@ impl VitConfig {
     #[must_use]
     pub fn head_dim(&self) -> usize {
         self.hidden_size / self.num_heads
+    }
+
+    /// Pixels a side that so many patches need.
+    pub(crate) fn least_pixels(&self, patches: usize) -> usize {
+        match self.border {
+            ImageBorder::LeftOut => patches * self.patch_size,
+            ImageBorder::Padded => (patches - 1) * self.patch_size + 1,
+        }
     }
 
     /// Tokens that belong to no patch: the class token and the registers.
@@ -237,7 +277,7 @@ impl VitConfig {
         match self.output_norm {
             OutputNorm::Every => true,
             OutputNorm::Last => layer + 1 == self.num_layers,
-            OutputNorm::Never => false,
+            OutputNorm::Never | OutputNorm::Absent => false,
         }
     }
 }

@@ -12,7 +12,7 @@
 //! - [`VitConfig`] -> [`Vit`], a [`Backbone`](upernet_nn::Backbone).
 //! - Read from the image on: `embeddings`, `block`, and inside a block `attention`
 //!   (with `rotary`) -> `mlp`.
-//! - [`PyramidNeck`](upernet_nn::PyramidNeck) makes maps of four sizes, where they are asked for.
+//! - A neck ([`NeckKind`]) makes maps of four sizes, where they are asked for.
 //! - [`PreparedVit`] is the backbone made ready for inference.
 //!
 //! Tokens are maps of one row, `[N, C, 1, L]`, whose memory has the channels last, so that operations on
@@ -26,13 +26,14 @@ mod block;
 mod config;
 mod embeddings;
 mod mlp;
+mod neck;
 mod prepared;
 mod rotary;
 mod tokens;
 
 pub use backbone::Vit;
 pub use config::{
-    Biases, HiddenActivation, MaskTokenShape, MlpKind, OutputNorm, Positions, RotaryAugmentation,
-    VitConfig,
+    Biases, HiddenActivation, ImageBorder, MaskTokenShape, MlpKind, NeckKind, OutputNorm,
+    Positions, RotaryAugmentation, VitConfig,
 };
 pub use prepared::PreparedVit;

@@ -1,10 +1,13 @@
 //! The backbone made ready for inference.
 
 use burn::tensor::Tensor;
-use upernet_nn::{FeaturePyramid, PreparedBackbone, PreparedPyramidNeck};
+use upernet_nn::{FeaturePyramid, PreparedBackbone};
 use upernet_ops::PreparedLayerNorm;
 
-use crate::{block::PreparedBlock, embeddings::PreparedEmbeddings, rotary::Rotary, tokens};
+use crate::{
+    ImageBorder, block::PreparedBlock, embeddings::PreparedEmbeddings, neck::PreparedNeck,
+    rotary::Rotary, tokens,
+};
 
 /// A [`Vit`](crate::Vit) made ready for inference.
 ///
@@ -17,8 +20,9 @@ pub struct PreparedVit {
     pub(crate) layers: Vec<PreparedLayer>,
     /// Absent if no returned map has one.
     pub(crate) norm: Option<PreparedLayerNorm>,
-    pub(crate) neck: Option<PreparedPyramidNeck>,
+    pub(crate) neck: Option<PreparedNeck>,
     pub(crate) patch_size: usize,
+    pub(crate) border: ImageBorder,
 }
 
 /// One layer, and what becomes of its map.
@@ -31,6 +35,7 @@ pub(crate) struct PreparedLayer {
 
 impl PreparedVit {
     fn maps(&self, pixel_values: Tensor<4>) -> Vec<Tensor<4>> {
+        let pixel_values = tokens::covered(pixel_values, self.patch_size, self.border);
         let grid = tokens::grid(&pixel_values, self.patch_size);
         let rotary = self.rotary.as_ref();
         let rotation = rotary.map(|rotary| rotary.rotation(grid, &pixel_values.device()));
@@ -60,7 +65,7 @@ impl PreparedBackbone for PreparedVit {
     fn bytes(&self) -> usize {
         let layers = self.layers.iter().map(|layer| layer.block.bytes());
         let norm = self.norm.as_ref().map_or(0, PreparedLayerNorm::bytes);
-        let neck = self.neck.as_ref().map_or(0, PreparedPyramidNeck::bytes);
+        let neck = self.neck.as_ref().map_or(0, PreparedNeck::bytes);
         self.embeddings.bytes() + layers.sum::<usize>() + norm + neck
     }
 }

@@ -1,6 +1,21 @@
 //! Tokens as maps of one row, and what leads to them and away.
 
 use burn::tensor::Tensor;
+use upernet_ops::window::pad_to_multiple;
+
+use crate::ImageBorder;
+
+/// An image as the patches cover it: filled up with zeros, if its border is not left out.
+pub(crate) fn covered(
+    pixel_values: Tensor<4>,
+    patch_size: usize,
+    border: ImageBorder,
+) -> Tensor<4> {
+    match border {
+        ImageBorder::LeftOut => pixel_values,
+        ImageBorder::Padded => pad_to_multiple(pixel_values, [2, 3], patch_size),
+    }
+}
 
 /// Whole patches of a side that fit into an image, down and across.
 pub(crate) fn grid(pixel_values: &Tensor<4>, patch_size: usize) -> [usize; 2] {

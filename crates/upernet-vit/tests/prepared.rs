@@ -6,7 +6,9 @@ use burn::{
 };
 use rstest::rstest;
 use upernet_nn::{Backbone, Precision};
-use upernet_vit::{Biases, HiddenActivation, MlpKind, OutputNorm, Positions, Vit, VitConfig};
+use upernet_vit::{
+    Biases, HiddenActivation, ImageBorder, MlpKind, NeckKind, OutputNorm, Positions, Vit, VitConfig,
+};
 
 fn tiny() -> VitConfig {
     VitConfig::new()
@@ -64,7 +66,12 @@ fn random(config: &VitConfig, device: &Device) -> Vit {
     }),
     [1, 3, 25, 25]
 )]
-#[case::feature_pyramid(tiny().with_feature_pyramid(true), [2, 3, 19, 33])]
+#[case::feature_pyramid(tiny().with_neck(Some(NeckKind::FeaturePyramid)), [2, 3, 19, 33])]
+#[case::multi_level_neck(
+    tiny().with_neck(Some(NeckKind::MultiLevel(17))).with_output_norm(OutputNorm::Absent),
+    [2, 3, 19, 33]
+)]
+#[case::padded(tiny().with_border(ImageBorder::Padded), [2, 3, 19, 33])]
 #[case::without_layer_scale(tiny().with_layer_scale(None), [1, 3, 25, 40])]
 fn preparing_changes_nothing_but_rounding(#[case] config: VitConfig, #[case] image: [usize; 4]) {
     let device = Device::flex();

@@ -26,7 +26,7 @@ pub enum ZooBackbone {
     ResNet(ResNet),
     /// Plain transformer under a neck that makes a pyramid.
     Beit(Beit),
-    /// Plain transformer: DINOv2, DINOv3, ViT; with our feature pyramid or without.
+    /// Plain transformer: DINOv2, DINOv3, ViT; under a neck of ours or none.
     Vit(Vit),
     /// Pyramid vision transformer, second generation.
     PvtV2(PvtV2),

@@ -42,6 +42,7 @@ pub(crate) fn network(
 /// The configuration of a backbone on its own, with the map of every stage.
 pub(crate) fn backbone(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, String> {
     let Inferred { config, assumed } = backbone::infer(shapes)?;
+    let config = vit::with_usual_neck(config);
     let config = HfBackboneConfig::from_json(config.to_json().as_bytes()).map_err(refused)?;
     let config = with_neck_as_in(config.with_all_stages(), shapes.has(beit::NECK));
     Ok(Inferred { config, assumed })

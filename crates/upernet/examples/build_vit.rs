@@ -1,10 +1,10 @@
-//! Plain transformers under a feature pyramid of ours: a ViT, and a DINOv2 with the pyramid and without.
+//! Plain transformers under necks of ours: a ViT with either, and a DINOv2 with one and without.
 //!
 //!     cargo run --release -p upernet --example build_vit
 #![allow(clippy::print_stdout, reason = "an example shows what it found")]
 
 use upernet::burn::tensor::{Distribution, Tensor};
-use upernet::hf::config::{HfBackboneConfig, HfConfig, HfDinov2Config, HfVitConfig};
+use upernet::hf::config::{HfBackboneConfig, HfConfig, HfDinov2Config, HfNeck, HfVitConfig};
 use upernet::nn::Backbone;
 use upernet::{device, zoo};
 
@@ -28,11 +28,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     // In a config.json it is `"variant": "feature_pyramid"`; Hugging Face has no such neck.
     let with_pyramid = HfDinov2Config {
-        feature_pyramid: true,
+        neck: Some(HfNeck::FeaturePyramid),
         ..dinov2.clone()
+    };
+    // `"variant": "multi_level_neck"`, `"neck_channels": 96`.
+    let resized = HfVitConfig {
+        neck: Some(HfNeck::MultiLevel { channels: 96 }),
+        ..vit.clone()
     };
     for (name, backbone) in [
         ("ViT", HfBackboneConfig::from(vit)),
+        ("ViT, its maps resized", HfBackboneConfig::from(resized)),
         ("DINOv2", HfBackboneConfig::from(dinov2)),
         (
             "DINOv2 with a pyramid",

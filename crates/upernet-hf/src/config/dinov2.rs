@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    ConfigError, HfVariant,
+    ConfigError, HfNeck, HfVariant,
     family::Family,
     fields::Fields,
     limits::{
@@ -58,9 +58,9 @@ pub struct HfDinov2Config {
     pub num_register_tokens: Option<usize>,
     /// Whether the final norm is applied to every map.
     pub apply_layernorm: bool,
-    /// Whether our feature pyramid is between the backbone and the heads. A field of the whole network's,
-    /// `variant`, and not Hugging Face's.
-    pub feature_pyramid: bool,
+    /// The neck of ours between the backbone and the heads. A field of the whole network's, `variant`,
+    /// and not Hugging Face's.
+    pub neck: Option<HfNeck>,
     /// Layers whose maps are returned, from 1, ascending.
     pub out_stages: Vec<usize>,
 }
@@ -86,7 +86,7 @@ impl Default for HfDinov2Config {
             use_mask_token: true,
             num_register_tokens: None,
             apply_layernorm: true,
-            feature_pyramid: false,
+            neck: None,
             out_stages: vec![12],
         }
     }
@@ -226,12 +226,16 @@ impl Family for HfDinov2Config {
     }
 
     fn variant(&self) -> Option<HfVariant> {
-        self.feature_pyramid.then_some(HfVariant::FeaturePyramid)
+        self.neck.map(HfVariant::Neck)
     }
 
     fn put_variant(&mut self, variant: HfVariant) -> bool {
-        self.feature_pyramid = variant == HfVariant::FeaturePyramid;
-        self.feature_pyramid
+        self.neck = match variant {
+            HfVariant::Neck(neck) => Some(neck),
+            HfVariant::SingleScale => None,
+            HfVariant::DeepStem => return false,
+        };
+        true
     }
 
     fn parameters(&self) -> f64 {
@@ -246,12 +250,7 @@ impl Family for HfDinov2Config {
             matrices: if self.use_swiglu_ffn { 3 } else { 2 },
             tokens: positions + tokens,
         };
-        let neck = if self.feature_pyramid {
-            plain_vit::neck_parameters(self.hidden_size)
-        } else {
-            0.0
-        };
-        sizes.parameters() + neck
+        sizes.parameters() + plain_vit::neck_parameters(self.neck, self.hidden_size)
     }
 
     fn write(&self, map: &mut Map<String, Value>) {

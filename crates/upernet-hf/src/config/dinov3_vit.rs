@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    ConfigError, HfVariant,
+    ConfigError, HfNeck, HfVariant,
     family::Family,
     fields::Fields,
     limits::{DROP_RATES, MAX_CHANNELS, MAX_IMAGE_SIDE, MAX_LAYERS, MAX_PATCH, MAX_REGISTERS},
@@ -68,9 +68,9 @@ pub struct HfDinov3VitConfig {
     pub initializer_range: f64,
     /// Whether the final norm is applied to every map; to the last layer's it is in any case.
     pub apply_layernorm: bool,
-    /// Whether our feature pyramid is between the backbone and the heads. A field of the whole network's,
-    /// `variant`, and not Hugging Face's.
-    pub feature_pyramid: bool,
+    /// The neck of ours between the backbone and the heads. A field of the whole network's, `variant`,
+    /// and not Hugging Face's.
+    pub neck: Option<HfNeck>,
     /// Layers whose maps are returned, from 1, ascending.
     pub out_stages: Vec<usize>,
 }
@@ -112,7 +112,7 @@ impl Default for HfDinov3VitConfig {
             layer_norm_eps: 1e-5,
             initializer_range: 0.02,
             apply_layernorm: true,
-            feature_pyramid: false,
+            neck: None,
             out_stages: vec![12],
         }
     }
@@ -163,7 +163,7 @@ impl HfDinov3VitConfig {
             )?,
             initializer_range: fields.number("initializer_range", 0.02, &(0.0..=1000.0))?,
             apply_layernorm: fields.boolean("apply_layernorm", default.apply_layernorm)?,
-            feature_pyramid: false,
+            neck: None,
             out_stages: out_stages(fields, num_hidden_layers)?,
         };
         plain_vit::check_heads(fields, config.hidden_size, config.num_attention_heads)?;
@@ -240,12 +240,16 @@ impl Family for HfDinov3VitConfig {
     }
 
     fn variant(&self) -> Option<HfVariant> {
-        self.feature_pyramid.then_some(HfVariant::FeaturePyramid)
+        self.neck.map(HfVariant::Neck)
     }
 
     fn put_variant(&mut self, variant: HfVariant) -> bool {
-        self.feature_pyramid = variant == HfVariant::FeaturePyramid;
-        self.feature_pyramid
+        self.neck = match variant {
+            HfVariant::Neck(neck) => Some(neck),
+            HfVariant::SingleScale => None,
+            HfVariant::DeepStem => return false,
+        };
+        true
     }
 
     fn parameters(&self) -> f64 {
@@ -258,12 +262,7 @@ impl Family for HfDinov3VitConfig {
             matrices: if self.use_gated_mlp { 3 } else { 2 },
             tokens: self.num_register_tokens as f64 + 2.0,
         };
-        let neck = if self.feature_pyramid {
-            plain_vit::neck_parameters(self.hidden_size)
-        } else {
-            0.0
-        };
-        sizes.parameters() + neck
+        sizes.parameters() + plain_vit::neck_parameters(self.neck, self.hidden_size)
     }
 
     fn write(&self, map: &mut Map<String, Value>) {

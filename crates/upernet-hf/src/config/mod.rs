@@ -11,7 +11,7 @@
 //! `configuration_pvt_v2.py` of `transformers` 4.57.6 and 5.23.0, and
 //! `configuration_dinov3_convnext.py`, `configuration_dinov3_vit.py`, `configuration_dinov2.py`,
 //! `configuration_dinov2_with_registers.py`, `configuration_vit.py`, `configuration_vit_mae.py` of
-//! 5.23.0. `variant` is ours.
+//! 5.23.0. `variant`, `neck_channels` and `pad_to_patches` are ours.
 
 mod backbone;
 mod beit;
@@ -27,6 +27,7 @@ mod head;
 pub(crate) mod json_file;
 mod labels;
 pub(crate) mod limits;
+mod neck;
 mod plain_vit;
 mod problem;
 mod pvt_v2;
@@ -48,13 +49,14 @@ pub use convnextv2::HfConvNextV2Config;
 pub use dinov2::HfDinov2Config;
 pub use dinov3_convnext::HfDinov3ConvNextConfig;
 pub use dinov3_vit::{HfDinov3VitConfig, HfGateActivation};
+pub use neck::HfNeck;
 pub use problem::ConfigError;
 pub use pvt_v2::HfPvtV2Config;
 pub use resnet::{HfResNetActivation, HfResNetConfig, HfResNetLayerType};
 pub use swin::HfSwinConfig;
 pub use swinv2::HfSwinV2Config;
 pub use variant::HfVariant;
-pub use vit::{HfVitConfig, HfVitPretraining};
+pub use vit::{HfVitConfig, HfVitOutputNorm, HfVitPretraining};
 
 use crate::{
     config::{family::Family, fields::Fields},
@@ -114,7 +116,7 @@ pub enum HfBackboneConfig {
     Dinov3Vit(HfDinov3VitConfig),
     /// Pyramid vision transformer, second generation.
     PvtV2(HfPvtV2Config),
-    /// Plain transformer, supervised or a masked autoencoder's; under our feature pyramid alone.
+    /// Plain transformer, supervised or a masked autoencoder's; Hugging Face has no backbone of it.
     Vit(HfVitConfig),
 }
 
@@ -297,7 +299,17 @@ impl HfBackboneConfig {
         self.family().variant()
     }
 
-    /// Returns the channels of each feature map.
+    /// Returns the neck of ours that makes maps of four sizes of the backbone's, before the heads read
+    /// them. A `BEiT`'s own neck is Hugging Face's, and is not meant.
+    #[must_use]
+    pub fn neck(&self) -> Option<HfNeck> {
+        match self.variant() {
+            Some(HfVariant::Neck(neck)) => Some(neck),
+            _ => None,
+        }
+    }
+
+    /// Returns the channels of each feature map, as the heads read it.
     ///
     /// A stage that [`out_stages`](Self::out_stages) names and the backbone lacks is left out; a
     /// configuration that was read has none.
@@ -305,10 +317,14 @@ impl HfBackboneConfig {
     pub fn out_channels(&self) -> Vec<usize> {
         let channels = self.stage_channels();
         let index = |stage: &usize| stage.checked_sub(1);
-        self.out_stages()
+        let returned = self
+            .out_stages()
             .iter()
-            .filter_map(|stage| channels.get(index(stage)?).copied())
-            .collect()
+            .filter_map(|stage| channels.get(index(stage)?).copied());
+        match self.neck() {
+            Some(neck) => returned.map(|own| neck.out_channels(own)).collect(),
+            None => returned.collect(),
+        }
     }
 
     pub(crate) fn family(&self) -> &dyn Family {

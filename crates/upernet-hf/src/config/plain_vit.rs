@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::config::{
-    ConfigError,
+    ConfigError, HfNeck,
     fields::Fields,
     limits::{MAX_LAYERS, MAX_MLP_RATIO},
 };
@@ -122,10 +122,9 @@ impl Sizes {
     }
 }
 
-/// Three deconvolutions of 2 x 2 cells, and batch normalisation.
-pub(crate) fn neck_parameters(hidden_size: usize) -> f64 {
-    let channels = hidden_size as f64;
-    channels * (12.0 * channels + 5.0)
+/// What a neck adds, if there is one.
+pub(crate) fn neck_parameters(neck: Option<HfNeck>, hidden_size: usize) -> f64 {
+    neck.map_or(0.0, |neck| neck.parameters(hidden_size))
 }
 
 #[cfg(test)]

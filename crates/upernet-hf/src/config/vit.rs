@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    ConfigError, HfVariant,
+    ConfigError, HfNeck, HfVariant,
     family::Family,
     fields::Fields,
     limits::{DROP_RATES, MAX_CHANNELS, MAX_IMAGE_SIDE, MAX_LAYERS, MAX_PATCH},
@@ -14,8 +14,8 @@ use crate::config::{
 
 /// A ViT as `ViTConfig` or `ViTMAEConfig` describes it, checked and bounded.
 ///
-/// Hugging Face has no backbone of it, so it is always under our feature pyramid. The default is
-/// Hugging Face's, ViT-B with patches of 16 pixels, with the last layer as its only feature map.
+/// Hugging Face has no backbone of it, so what is on it is ours. The default is Hugging Face's, ViT-B
+/// with patches of 16 pixels, with the last layer as its only feature map, under our feature pyramid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HfVitConfig {
     /// What the encoder was pretrained as.
@@ -44,8 +44,14 @@ pub struct HfVitConfig {
     pub layer_norm_eps: f64,
     /// Standard deviation of a freshly initialised weight.
     pub initializer_range: f64,
-    /// Whether the final norm is applied to every map. A field of `DINOv2`'s, here ours.
-    pub apply_layernorm: bool,
+    /// Which maps the final norm is applied to. A field of `DINOv2`'s, here ours.
+    pub apply_layernorm: HfVitOutputNorm,
+    /// Whether an image is filled up with zeros to whole patches, at the bottom and on the right, as in
+    /// mmsegmentation; otherwise what no whole patch covers is left out. A field of ours.
+    pub pad_to_patches: bool,
+    /// The neck between the backbone and the heads; `None` is maps of one size. A field of the whole
+    /// network's, `variant`.
+    pub neck: Option<HfNeck>,
     /// Layers whose maps are returned, from 1, ascending.
     pub out_stages: Vec<usize>,
 }
@@ -57,6 +63,17 @@ pub enum HfVitPretraining {
     Classifier,
     /// The encoder of a masked autoencoder: `vit_mae`.
     MaskedAutoencoder,
+}
+
+/// Which maps of a ViT its final norm is applied to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HfVitOutputNorm {
+    /// To each: `true` in a `config.json`.
+    Every,
+    /// To that of the network's last layer alone: `"last"`.
+    Last,
+    /// To none, and there is no such norm: `false`.
+    Never,
 }
 
 impl Default for HfVitConfig {
@@ -75,7 +92,9 @@ impl Default for HfVitConfig {
             attention_probs_dropout_prob: 0.0,
             layer_norm_eps: 1e-12,
             initializer_range: 0.02,
-            apply_layernorm: true,
+            apply_layernorm: HfVitOutputNorm::Every,
+            pad_to_patches: false,
+            neck: Some(HfNeck::FeaturePyramid),
             out_stages: vec![12],
         }
     }
@@ -121,12 +140,41 @@ impl HfVitConfig {
                 &(0.0..=1.0),
             )?,
             initializer_range: fields.number("initializer_range", 0.02, &(0.0..=1000.0))?,
-            apply_layernorm: fields.boolean("apply_layernorm", default.apply_layernorm)?,
+            apply_layernorm: HfVitOutputNorm::parse(fields, default.apply_layernorm)?,
+            pad_to_patches: fields.boolean("pad_to_patches", default.pad_to_patches)?,
+            neck: default.neck,
             out_stages: out_stages(fields, num_hidden_layers)?,
         };
         plain_vit::check_heads(fields, config.hidden_size, config.num_attention_heads)?;
         plain_vit::check_patches(fields, config.image_size, config.patch_size)?;
         Ok(config)
+    }
+}
+
+impl HfVitOutputNorm {
+    const FIELD: &str = "apply_layernorm";
+    const LAST: &str = "last";
+
+    fn parse(fields: &Fields<'_>, default: Self) -> Result<Self, ConfigError> {
+        match fields.get(Self::FIELD) {
+            Some(value) if value == Self::LAST => Ok(Self::Last),
+            Some(Value::String(other)) => Err(ConfigError::Unsupported {
+                field: fields.path(Self::FIELD),
+                found: other.clone(),
+                hint: "supported are true, false and \"last\"".into(),
+            }),
+            Some(_) if fields.boolean(Self::FIELD, true)? => Ok(Self::Every),
+            Some(_) => Ok(Self::Never),
+            None => Ok(default),
+        }
+    }
+
+    fn value(self) -> Value {
+        match self {
+            Self::Every => json!(true),
+            Self::Last => json!(Self::LAST),
+            Self::Never => json!(false),
+        }
     }
 }
 
@@ -177,11 +225,16 @@ impl Family for HfVitConfig {
     }
 
     fn variant(&self) -> Option<HfVariant> {
-        Some(HfVariant::FeaturePyramid)
+        Some(self.neck.map_or(HfVariant::SingleScale, HfVariant::Neck))
     }
 
     fn put_variant(&mut self, variant: HfVariant) -> bool {
-        variant == HfVariant::FeaturePyramid
+        self.neck = match variant {
+            HfVariant::Neck(neck) => Some(neck),
+            HfVariant::SingleScale => None,
+            HfVariant::DeepStem => return false,
+        };
+        true
     }
 
     fn parameters(&self) -> f64 {
@@ -194,7 +247,7 @@ impl Family for HfVitConfig {
             matrices: 2,
             tokens: (self.learned_side() as f64).powi(2) + 2.0,
         };
-        sizes.parameters() + plain_vit::neck_parameters(self.hidden_size)
+        sizes.parameters() + plain_vit::neck_parameters(self.neck, self.hidden_size)
     }
 
     fn write(&self, map: &mut Map<String, Value>) {
@@ -216,6 +269,7 @@ impl Family for HfVitConfig {
         );
         put("layer_norm_eps", json!(self.layer_norm_eps));
         put("initializer_range", json!(self.initializer_range));
-        put("apply_layernorm", json!(self.apply_layernorm));
+        put("apply_layernorm", self.apply_layernorm.value());
+        put("pad_to_patches", json!(self.pad_to_patches));
     }
 }

@@ -12,10 +12,10 @@ use upernet_hf::{
     processor::HfProcessorConfig,
 };
 
-use transformers::{beit, dinov2, dinov3_vit, pvt_v2};
+use transformers::{beit, dinov2, dinov3_vit, pvt_v2, vit};
 
 /// Every key that a reader looks at, so that random objects hit them.
-const KEYS: [&str; 79] = [
+const KEYS: [&str; 81] = [
     "model_type",
     "backbone_config",
     "backbone",
@@ -58,6 +58,8 @@ const KEYS: [&str; 79] = [
     "downsample_in_first_stage",
     "downsample_in_bottleneck",
     "variant",
+    "neck_channels",
+    "pad_to_patches",
     "num_hidden_layers",
     "num_attention_heads",
     "intermediate_size",
@@ -118,6 +120,9 @@ fn any_json() -> impl Strategy<Value = Value> {
             "vit",
             "vit_mae",
             "feature_pyramid",
+            "multi_level_neck",
+            "single_scale",
+            "last",
             "silu",
             "pvt_v2",
             "gelu",
@@ -176,6 +181,7 @@ fn backbone() -> impl Strategy<Value = HfBackboneConfig> {
         dinov2().prop_map(HfBackboneConfig::Dinov2),
         dinov3_vit().prop_map(HfBackboneConfig::Dinov3Vit),
         pvt_v2().prop_map(HfBackboneConfig::PvtV2),
+        vit().prop_map(HfBackboneConfig::Vit),
     ]
 }
 

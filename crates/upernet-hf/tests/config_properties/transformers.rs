@@ -2,7 +2,8 @@
 
 use proptest::{collection::vec, prelude::*};
 use upernet_hf::config::{
-    HfBeitConfig, HfDinov2Config, HfDinov3VitConfig, HfGateActivation, HfPvtV2Config,
+    HfBeitConfig, HfDinov2Config, HfDinov3VitConfig, HfGateActivation, HfNeck, HfPvtV2Config,
+    HfVitConfig, HfVitOutputNorm, HfVitPretraining,
 };
 
 use crate::out_stages;
@@ -58,8 +59,15 @@ fn plain() -> impl Strategy<Value = (usize, usize, usize, usize, Vec<usize>)> {
 pub(crate) fn dinov2() -> impl Strategy<Value = HfDinov2Config> {
     let registers = proptest::option::of(0_usize..9);
     let ratio = prop_oneof![(1_u8..9).prop_map(f64::from), 1.0..9.0_f64];
-    (plain(), registers, ratio, any::<[bool; 4]>(), 0.0..1.0_f64).prop_map(
-        |((layers, heads, head, patch, out_stages), registers, mlp_ratio, choices, rate)| {
+    let rest = (0.0..1.0_f64, neck());
+    (plain(), registers, ratio, any::<[bool; 4]>(), rest).prop_map(
+        |(
+            (layers, heads, head, patch, out_stages),
+            registers,
+            mlp_ratio,
+            choices,
+            (rate, neck),
+        )| {
             let [gated, bias, norm, mask] = choices;
             HfDinov2Config {
                 hidden_size: heads * head,
@@ -75,11 +83,57 @@ pub(crate) fn dinov2() -> impl Strategy<Value = HfDinov2Config> {
                 use_mask_token: mask || registers.is_some(),
                 num_register_tokens: registers,
                 drop_path_rate: rate.min(0.9),
+                neck: neck.filter(|_| out_stages.len() == HfNeck::LEVELS),
                 out_stages,
                 ..HfDinov2Config::default()
             }
         },
     )
+}
+
+pub(crate) fn vit() -> impl Strategy<Value = HfVitConfig> {
+    let norms = [
+        HfVitOutputNorm::Every,
+        HfVitOutputNorm::Last,
+        HfVitOutputNorm::Never,
+    ];
+    let kinds = [
+        HfVitPretraining::Classifier,
+        HfVitPretraining::MaskedAutoencoder,
+    ];
+    let choices = (0..3_usize, 0..2_usize, any::<[bool; 2]>());
+    (plain(), neck(), choices, 1_usize..99).prop_map(
+        move |(
+            (layers, heads, head, patch, out_stages),
+            neck,
+            (norm, kind, [bias, padded]),
+            inner,
+        )| {
+            HfVitConfig {
+                pretraining: kinds[kind],
+                image_size: 5 * patch + 1,
+                patch_size: patch,
+                hidden_size: heads * head,
+                intermediate_size: inner,
+                num_hidden_layers: layers,
+                num_attention_heads: heads,
+                qkv_bias: bias,
+                apply_layernorm: norms[norm],
+                pad_to_patches: padded,
+                neck: neck.filter(|_| out_stages.len() == HfNeck::LEVELS),
+                out_stages,
+                ..HfVitConfig::default()
+            }
+        },
+    )
+}
+
+fn neck() -> impl Strategy<Value = Option<HfNeck>> {
+    prop_oneof![
+        Just(None),
+        Just(Some(HfNeck::FeaturePyramid)),
+        (1_usize..99).prop_map(|channels| Some(HfNeck::MultiLevel { channels })),
+    ]
 }
 
 pub(crate) fn dinov3_vit() -> impl Strategy<Value = HfDinov3VitConfig> {

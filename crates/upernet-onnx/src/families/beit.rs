@@ -5,17 +5,17 @@ use upernet_hf::config::HfBeitConfig;
 use super::{
     linear::LayerBias,
     plain::{
-        Activation, First, LearnedPositions, Names, Neck, Network, OutputNorm, Perceptron,
-        PlainTransformer, PositionBiases, Positions, Projections,
+        Activation, First, ImageBorder, LearnedPositions, Names, Neck, Network, OutputNorm,
+        Perceptron, PlainTransformer, PositionBiases, Positions, Projections, PyramidNames,
     },
 };
 use crate::interpolation::Interpolation;
 
 /// Upstream's is an `nn.Sequential` of a deconvolution, its norm, an activation and a deconvolution.
-const NECK: Neck = Neck {
+const NECK: Neck = Neck::Pyramid(PyramidNames {
     first: ["backbone.fpn1.0", "backbone.fpn1.1", "backbone.fpn1.3"],
     second: "backbone.fpn2.0",
-};
+});
 
 /// The table that all layers share.
 const SHARED_BIASES: &str =
@@ -30,6 +30,7 @@ impl PlainTransformer for HfBeitConfig {
         let has_scales = self.layer_scale_init_value > 0.0;
         Network {
             patch_size: self.patch_size,
+            border: ImageBorder::LeftOut,
             hidden_size: self.hidden_size,
             num_hidden_layers: self.num_hidden_layers,
             num_attention_heads: self.num_attention_heads,

@@ -5,8 +5,8 @@ use upernet_hf::config::HfDinov2Config;
 use super::{
     linear::LayerBias,
     plain::{
-        Activation, FEATURE_PYRAMID, First, LearnedPositions, Names, Network, OutputNorm,
-        Perceptron, PlainTransformer, Positions, Projections,
+        Activation, First, ImageBorder, LearnedPositions, Names, Network, OutputNorm, Perceptron,
+        PlainTransformer, Positions, Projections,
     },
 };
 use crate::interpolation::Interpolation;
@@ -34,6 +34,7 @@ impl PlainTransformer for HfDinov2Config {
         let (first, last, activation) = perceptron;
         Network {
             patch_size: self.patch_size,
+            border: ImageBorder::LeftOut,
             hidden_size: self.hidden_size,
             num_hidden_layers: self.num_hidden_layers,
             num_attention_heads: self.num_attention_heads,
@@ -66,7 +67,7 @@ impl PlainTransformer for HfDinov2Config {
                 OutputNorm::Never
             },
             out_stages: &self.out_stages,
-            neck: self.feature_pyramid.then_some(FEATURE_PYRAMID),
+            neck: self.neck.map(Into::into),
             names: NAMES,
         }
     }

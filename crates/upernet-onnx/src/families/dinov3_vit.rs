@@ -3,7 +3,7 @@
 use upernet_hf::config::{HfDinov3VitConfig, HfGateActivation};
 
 use super::plain::{
-    Activation, FEATURE_PYRAMID, First, Names, Network, OutputNorm, Perceptron, PlainTransformer,
+    Activation, First, ImageBorder, Names, Network, OutputNorm, Perceptron, PlainTransformer,
     Positions, Projections,
 };
 
@@ -19,6 +19,7 @@ impl PlainTransformer for HfDinov3VitConfig {
     fn network(&self) -> Network<'_> {
         Network {
             patch_size: self.patch_size,
+            border: ImageBorder::LeftOut,
             hidden_size: self.hidden_size,
             num_hidden_layers: self.num_hidden_layers,
             num_attention_heads: self.num_attention_heads,
@@ -55,7 +56,7 @@ impl PlainTransformer for HfDinov3VitConfig {
                 OutputNorm::Last
             },
             out_stages: &self.out_stages,
-            neck: self.feature_pyramid.then_some(FEATURE_PYRAMID),
+            neck: self.neck.map(Into::into),
             names: NAMES,
         }
     }

@@ -14,7 +14,7 @@ pub(super) use attention::Projections;
 pub(super) use biases::PositionBiases;
 pub(super) use embeddings::Positions;
 use embeddings::{EMBEDDINGS, Sequence};
-pub(super) use neck::{FEATURE_PYRAMID, Neck};
+pub(super) use neck::{Neck, PyramidNames};
 pub(super) use perceptron::{Activation, First, Perceptron};
 pub(super) use positions::LearnedPositions;
 use rotary::{Rotary, Rotation};
@@ -30,6 +30,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Network<'a> {
     pub(super) patch_size: usize,
+    pub(super) border: ImageBorder,
     pub(super) hidden_size: usize,
     pub(super) num_hidden_layers: usize,
     pub(super) num_attention_heads: usize,
@@ -47,6 +48,14 @@ pub(super) struct Network<'a> {
     pub(super) out_stages: &'a [usize],
     pub(super) neck: Option<Neck>,
     pub(super) names: Names,
+}
+
+/// What becomes of a border of the image that no whole patch covers, at the bottom and on the right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ImageBorder {
+    LeftOut,
+    /// With zeros.
+    Padded,
 }
 
 /// Which maps pass the final norm.
@@ -123,7 +132,10 @@ impl Network<'_> {
             Some(_) => (2, "two patches, to be halved"),
             None => (1, "one patch"),
         };
-        let least = patches * self.patch_size;
+        let least = match self.border {
+            ImageBorder::LeftOut => patches * self.patch_size,
+            ImageBorder::Padded => (patches - 1) * self.patch_size + 1,
+        };
         let is_small = size.iter().any(|&pixels| pixels < least);
         is_small.then(|| format!("at least {least} x {least} pixels: {why}"))
     }
@@ -203,7 +215,10 @@ mod tests {
 
     use upernet_hf::{
         ModelFolder,
-        config::{HfBackboneConfig, HfBeitConfig, HfDinov2Config, HfDinov3VitConfig, HfVitConfig},
+        config::{
+            HfBackboneConfig, HfBeitConfig, HfDinov2Config, HfDinov3VitConfig, HfNeck, HfVitConfig,
+            HfVitOutputNorm,
+        },
     };
 
     use crate::{
@@ -362,11 +377,45 @@ mod tests {
         assert_eq!(count(&graph, "ConvTranspose"), 3);
     }
 
+    /// Two maps are enlarged behind the products of their taps, which no node resizes.
+    #[test]
+    fn a_multi_level_neck_has_maps_of_four_sizes() {
+        let folder = golden("vit-multi-level");
+        let mut config = vit(&folder);
+        for (pads, expected) in [
+            (false, [[12, 20], [6, 10], [3, 5], [1, 2]]),
+            (true, [[16, 24], [8, 12], [4, 6], [2, 3]]),
+        ] {
+            config.pad_to_patches = pads;
+            let (graph, maps) = lowered(&folder, &config).expect("it has all weights");
+            let sizes: Vec<_> = maps.iter().map(|map| map.size.clone()).collect();
+            assert_eq!(sizes, expected.map(|size| size.map(Size::Fixed)));
+            assert_eq!(count(&graph, "Pad"), usize::from(pads));
+        }
+        assert_eq!(config.refusal([6, 6]), None);
+        assert_eq!(
+            config.refusal([5, 6]).as_deref(),
+            Some("at least 6 x 6 pixels: two patches, to be halved")
+        );
+        let (graph, _) = lowered(&folder, &config).expect("it has all weights");
+        assert_eq!(count(&graph, "Resize"), 1);
+        // That of patches, and two of each level.
+        assert_eq!(count(&graph, "Conv"), 1 + 2 * 4);
+        let norms = count(&graph, "LayerNormalization");
+        assert_eq!(norms, 2 * 4 + 1, "the last map has the final norm");
+        config.apply_layernorm = HfVitOutputNorm::Never;
+        let (graph, _) = lowered(&folder, &config).expect("it has all weights");
+        assert_eq!(count(&graph, "LayerNormalization"), norms - 1);
+        config.neck = Some(HfNeck::MultiLevel { channels: 99 });
+        let error = lowered(&folder, &config).expect_err("the golden has other channels");
+        assert!(matches!(&error, Error::Shape { .. }), "{error}");
+    }
+
     #[test]
     fn a_feature_pyramid_needs_weights_of_its_own_and_two_patches() {
         let folder = golden("dinov2");
         let config = HfDinov2Config {
-            feature_pyramid: true,
+            neck: Some(HfNeck::FeaturePyramid),
             ..dinov2(&folder)
         };
         let error = lowered(&folder, &config).expect_err("the golden has no neck");

@@ -1,13 +1,13 @@
-//! ViT under our feature pyramid, pretrained as a classifier or as a masked autoencoder. Upstream:
+//! ViT, pretrained as a classifier or as a masked autoencoder, under a neck of ours or none. Upstream:
 //! `ViTModel`; Hugging Face has no backbone of it.
 
-use upernet_hf::config::HfVitConfig;
+use upernet_hf::config::{HfVitConfig, HfVitOutputNorm};
 
 use super::{
     linear::LayerBias,
     plain::{
-        Activation, FEATURE_PYRAMID, First, LearnedPositions, Names, Network, OutputNorm,
-        Perceptron, PlainTransformer, Positions, Projections,
+        Activation, First, ImageBorder, LearnedPositions, Names, Network, OutputNorm, Perceptron,
+        PlainTransformer, Positions, Projections,
     },
 };
 use crate::interpolation::Interpolation;
@@ -25,6 +25,11 @@ impl PlainTransformer for HfVitConfig {
         let bias = self.qkv_bias.into();
         Network {
             patch_size: self.patch_size,
+            border: if self.pad_to_patches {
+                ImageBorder::Padded
+            } else {
+                ImageBorder::LeftOut
+            },
             hidden_size: self.hidden_size,
             num_hidden_layers: self.num_hidden_layers,
             num_attention_heads: self.num_attention_heads,
@@ -48,13 +53,13 @@ impl PlainTransformer for HfVitConfig {
                 bias: LayerBias::Learned,
             },
             epsilon: self.layer_norm_eps,
-            output_norm: if self.apply_layernorm {
-                OutputNorm::Every
-            } else {
-                OutputNorm::Never
+            output_norm: match self.apply_layernorm {
+                HfVitOutputNorm::Every => OutputNorm::Every,
+                HfVitOutputNorm::Last => OutputNorm::Last,
+                HfVitOutputNorm::Never => OutputNorm::Never,
             },
             out_stages: &self.out_stages,
-            neck: Some(FEATURE_PYRAMID),
+            neck: self.neck.map(Into::into),
             names: NAMES,
         }
     }

@@ -5,12 +5,11 @@ mod windows;
 
 pub(super) use heads::Heads;
 pub(super) use windows::{Cut, Windows};
-use windows::{Layout, padded};
 
 use crate::{
     Error,
     graph::{Graph, Size, Value},
-    layers::{Map, Tokens, Window},
+    layers::{Layout, Map, Tokens, Window},
 };
 
 /// Epsilon of every norm outside a block, fixed upstream.
@@ -25,21 +24,7 @@ pub(super) fn embeddings(
     pixel_values: &Map,
     [patch, channels]: [usize; 2],
 ) -> Result<Tokens, Error> {
-    let size = pixel_values
-        .size
-        .clone()
-        .map(|size| graph.next_multiple(&size, patch));
-    let padded = Map {
-        value: padded(
-            graph,
-            EMBEDDINGS,
-            &pixel_values.value,
-            Layout::ChannelsFirst,
-            [&pixel_values.size, &size],
-        ),
-        channels: pixel_values.channels,
-        size,
-    };
+    let padded = graph.padded_to_multiple(EMBEDDINGS, pixel_values, patch);
     let layer = format!("{EMBEDDINGS}.patch_embeddings.projection");
     let x = graph.conv(&layer, &padded, channels, Window::patches(patch))?;
     let x = Tokens::from_map(graph, EMBEDDINGS, &x);
@@ -67,13 +52,7 @@ pub(super) fn perceptron(
 pub(super) fn neighbours(graph: &mut Graph<'_>, path: &str, x: &Tokens) -> Tokens {
     let channels = x.channels;
     let even = x.size.clone().map(|size| graph.next_multiple(&size, 2));
-    let value = padded(
-        graph,
-        path,
-        &x.value,
-        Layout::ChannelsLast,
-        [&x.size, &even],
-    );
+    let value = graph.padded(path, &x.value, Layout::ChannelsLast, [&x.size, &even]);
     let size = even.map(|size| graph.divided(&size, 2));
     let [height, width] = size.clone();
     let two = || Size::Fixed(2);

@@ -1,15 +1,20 @@
-//! Plain transformers: DINOv2, with registers and without, DINOv3, and ViT, with and without our feature
-//! pyramid.
+//! Plain transformers: DINOv2, with registers and without, DINOv3, and ViT, with and without a neck of
+//! ours.
+
+mod shape;
 
 use burn::tensor::Device;
-use upernet_hf::config::{HfDinov2Config, HfDinov3VitConfig, HfGateActivation, HfVitConfig};
+use upernet_hf::config::{
+    HfDinov2Config, HfDinov3VitConfig, HfGateActivation, HfNeck, HfVitConfig, HfVitOutputNorm,
+};
 use upernet_vit::{
-    Biases, HiddenActivation, MaskTokenShape, MlpKind, OutputNorm, Positions, RotaryAugmentation,
-    VitConfig,
+    Biases, HiddenActivation, ImageBorder, MaskTokenShape, MlpKind, NeckKind, OutputNorm,
+    Positions, RotaryAugmentation, VitConfig,
 };
 
-use super::{Family, from_zero, product, renamed};
+use super::{Family, from_zero, renamed};
 use crate::{BuildOptions, ZooBackbone};
+use shape::Shape;
 
 /// Paths of modules to hub keys of DINOv2, applied in order.
 const DINOV2: [(&str, &str); 8] = [
@@ -63,6 +68,9 @@ const VIT: [(&str, &str); 12] = [
 /// The token for hidden patches, which a ViT of masked images has in its file.
 const MASK_TOKEN: &str = "backbone.embeddings.mask_token";
 
+/// What the keys of a ViT's final norm begin with.
+const FINAL_NORM: &str = "backbone.layernorm.";
+
 /// The key of registers; files of a network without any hold a tensor without values.
 const REGISTERS: &str = "backbone.embeddings.register_tokens";
 
@@ -79,23 +87,20 @@ impl Family for HfDinov2Config {
         let shape = Shape {
             num_channels: self.num_channels,
             patch_size: self.patch_size,
+            border: ImageBorder::LeftOut,
             hidden_size: self.hidden_size,
             intermediate_size: self.intermediate_size(),
             matrices: if self.use_swiglu_ffn { 3 } else { 2 },
             prefix: 1 + self.num_register_tokens.unwrap_or(0),
             layers: self.num_hidden_layers,
-            pyramid: self.feature_pyramid.then_some(&self.out_stages),
-            last: self.out_stages.last().copied().unwrap_or_default(),
+            neck: self.neck,
+            out_stages: &self.out_stages,
         };
         shape.macs(size)
     }
 
     fn refusal(&self, size: [usize; 2]) -> Option<String> {
-        if self.feature_pyramid {
-            needs_two_patches(self.patch_size, size)
-        } else {
-            needs_a_patch(self.patch_size, size)
-        }
+        too_small(self.neck, ImageBorder::LeftOut, self.patch_size, size)
     }
 
     fn is_unused(&self, key: &str) -> bool {
@@ -116,23 +121,20 @@ impl Family for HfDinov3VitConfig {
         let shape = Shape {
             num_channels: self.num_channels,
             patch_size: self.patch_size,
+            border: ImageBorder::LeftOut,
             hidden_size: self.hidden_size,
             intermediate_size: self.intermediate_size,
             matrices: if self.use_gated_mlp { 3 } else { 2 },
             prefix: 1 + self.num_register_tokens,
             layers: self.num_hidden_layers,
-            pyramid: self.feature_pyramid.then_some(&self.out_stages),
-            last: self.out_stages.last().copied().unwrap_or_default(),
+            neck: self.neck,
+            out_stages: &self.out_stages,
         };
         shape.macs(size)
     }
 
     fn refusal(&self, size: [usize; 2]) -> Option<String> {
-        if self.feature_pyramid {
-            needs_two_patches(self.patch_size, size)
-        } else {
-            needs_a_patch(self.patch_size, size)
-        }
+        too_small(self.neck, ImageBorder::LeftOut, self.patch_size, size)
     }
 
     fn is_unused(&self, key: &str) -> bool {
@@ -154,23 +156,25 @@ impl Family for HfVitConfig {
         let shape = Shape {
             num_channels: self.num_channels,
             patch_size: self.patch_size,
+            border: border(self),
             hidden_size: self.hidden_size,
             intermediate_size: self.intermediate_size,
             matrices: 2,
             prefix: 1,
             layers: self.num_hidden_layers,
-            pyramid: Some(&self.out_stages),
-            last: self.out_stages.last().copied().unwrap_or_default(),
+            neck: self.neck,
+            out_stages: &self.out_stages,
         };
         shape.macs(size)
     }
 
     fn refusal(&self, size: [usize; 2]) -> Option<String> {
-        needs_two_patches(self.patch_size, size)
+        too_small(self.neck, border(self), self.patch_size, size)
     }
 
     fn is_unused(&self, key: &str) -> bool {
-        key == MASK_TOKEN
+        let is_norm = self.apply_layernorm == HfVitOutputNorm::Never && key.starts_with(FINAL_NORM);
+        key == MASK_TOKEN || is_norm
     }
 }
 
@@ -184,61 +188,37 @@ fn with_named_scale(key: String) -> String {
     }
 }
 
-fn needs_two_patches(patch_size: usize, size: [usize; 2]) -> Option<String> {
-    let least = 2 * patch_size;
-    let is_small = size.iter().any(|&side| side < least);
-    is_small
-        .then(|| format!("at least {least} x {least} pixels: two patches, for its feature pyramid"))
-}
-
-fn needs_a_patch(patch_size: usize, size: [usize; 2]) -> Option<String> {
-    let is_small = size.iter().any(|&side| side < patch_size);
-    is_small.then(|| format!("at least {patch_size} x {patch_size} pixels, one patch"))
-}
-
-/// What a plain transformer's cost depends on.
-struct Shape<'a> {
-    num_channels: usize,
+/// What the network needs instead, if it takes no image of that size.
+fn too_small(
+    neck: Option<HfNeck>,
+    border: ImageBorder,
     patch_size: usize,
-    hidden_size: usize,
-    intermediate_size: usize,
-    /// Matrices of a perceptron.
-    matrices: usize,
-    /// Tokens that belong to no patch.
-    prefix: usize,
-    layers: usize,
-    /// The layers that a feature pyramid is made of, from 1.
-    pyramid: Option<&'a [usize]>,
-    /// The last layer that a map is returned of, from 1.
-    last: usize,
+    size: [usize; 2],
+) -> Option<String> {
+    let (patches, why) = match neck {
+        Some(_) => (2, ": two patches, for its neck"),
+        None => (1, ", one patch"),
+    };
+    let least = match border {
+        ImageBorder::LeftOut => patches * patch_size,
+        ImageBorder::Padded => (patches - 1) * patch_size + 1,
+    };
+    let is_small = size.iter().any(|&side| side < least);
+    is_small.then(|| format!("at least {least} x {least} pixels{why}"))
 }
 
-impl Shape<'_> {
-    fn macs(&self, size: [usize; 2]) -> (u64, Vec<[usize; 2]>) {
-        let grid = size.map(|side| side / self.patch_size);
-        let patches = grid[0] * grid[1];
-        let channels = self.hidden_size;
-        let patch = self.num_channels * self.patch_size * self.patch_size;
-        let tokens = patches + self.prefix;
-        let projections = product(&[4, tokens, channels, channels]);
-        let attention = product(&[2, tokens, tokens, channels]);
-        let perceptron = product(&[self.matrices, tokens, channels, self.intermediate_size]);
-        let layer = projections + attention + perceptron;
-        let macs = product(&[patches, patch, channels]) + self.last as u64 * layer;
-        let mut sizes = vec![grid; self.layers];
-        let Some(&[first, second, _, fourth]) = self.pyramid else {
-            return (macs, sizes);
-        };
-        for (stage, size) in [
-            (first, grid.map(|side| 4 * side)),
-            (second, grid.map(|side| 2 * side)),
-            (fourth, grid.map(|side| side / 2)),
-        ] {
-            sizes[stage - 1] = size;
-        }
-        // Two deconvolutions of the patches, and one of four times as many cells; each makes four cells.
-        let neck = product(&[patches, 4 + 4 + 16, channels, channels]);
-        (macs + neck, sizes)
+fn border(config: &HfVitConfig) -> ImageBorder {
+    if config.pad_to_patches {
+        ImageBorder::Padded
+    } else {
+        ImageBorder::LeftOut
+    }
+}
+
+fn neck_kind(neck: HfNeck) -> NeckKind {
+    match neck {
+        HfNeck::FeaturePyramid => NeckKind::FeaturePyramid,
+        HfNeck::MultiLevel { channels } => NeckKind::MultiLevel(channels),
     }
 }
 
@@ -246,6 +226,7 @@ fn vit_config(config: &HfVitConfig, options: &BuildOptions) -> VitConfig {
     VitConfig::new()
         .with_num_channels(config.num_channels)
         .with_patch_size(config.patch_size)
+        .with_border(border(config))
         .with_hidden_size(config.hidden_size)
         .with_num_layers(config.num_hidden_layers)
         .with_num_heads(config.num_attention_heads)
@@ -263,12 +244,12 @@ fn vit_config(config: &HfVitConfig, options: &BuildOptions) -> VitConfig {
         .with_branch_dropout(config.hidden_dropout_prob)
         .with_attention_dropout(config.attention_probs_dropout_prob)
         .with_drop_path_rate(options.drop_path_rate.unwrap_or(0.0))
-        .with_output_norm(if config.apply_layernorm {
-            OutputNorm::Every
-        } else {
-            OutputNorm::Never
+        .with_output_norm(match config.apply_layernorm {
+            HfVitOutputNorm::Every => OutputNorm::Every,
+            HfVitOutputNorm::Last => OutputNorm::Last,
+            HfVitOutputNorm::Never => OutputNorm::Absent,
         })
-        .with_feature_pyramid(true)
+        .with_neck(config.neck.map(neck_kind))
         .with_layer_norm_eps(config.layer_norm_eps)
         .with_initializer_range(config.initializer_range)
         .with_out_layers(from_zero(&config.out_stages))
@@ -318,7 +299,7 @@ fn dinov2_config(config: &HfDinov2Config, options: &BuildOptions) -> VitConfig {
         } else {
             OutputNorm::Never
         })
-        .with_feature_pyramid(config.feature_pyramid)
+        .with_neck(config.neck.map(neck_kind))
         .with_layer_norm_eps(config.layer_norm_eps)
         .with_initializer_range(config.initializer_range)
         .with_out_layers(from_zero(&config.out_stages))
@@ -364,7 +345,7 @@ fn dinov3_config(config: &HfDinov3VitConfig, options: &BuildOptions) -> VitConfi
         } else {
             OutputNorm::Last
         })
-        .with_feature_pyramid(config.feature_pyramid)
+        .with_neck(config.neck.map(neck_kind))
         .with_layer_norm_eps(config.layer_norm_eps)
         .with_initializer_range(config.initializer_range)
         .with_out_layers(from_zero(&config.out_stages))
@@ -462,6 +443,10 @@ mod tests {
                 "backbone.neck.fpn1.conv_transpose1.weight",
                 "backbone.neck.fpn1.conv_transpose1.weight",
             ),
+            (
+                "backbone.neck.lateral_convs.3.bias",
+                "backbone.neck.lateral_convs.3.bias",
+            ),
         ] {
             assert_eq!(family.hub_key(path), key);
         }
@@ -475,13 +460,22 @@ mod tests {
             family.refusal([200, 13]).as_deref(),
             Some("at least 14 x 14 pixels, one patch")
         );
-        let pyramid = HfDinov2Config {
-            feature_pyramid: true,
+        let with_neck = HfDinov2Config {
+            neck: Some(HfNeck::FeaturePyramid),
             ..family
         };
         assert_eq!(
-            pyramid.refusal([200, 27]).as_deref(),
-            Some("at least 28 x 28 pixels: two patches, for its feature pyramid")
+            with_neck.refusal([200, 27]).as_deref(),
+            Some("at least 28 x 28 pixels: two patches, for its neck")
+        );
+        let padded = HfVitConfig {
+            pad_to_patches: true,
+            ..HfVitConfig::default()
+        };
+        assert_eq!(padded.refusal([17, 200]), None);
+        assert_eq!(
+            padded.refusal([16, 200]).as_deref(),
+            Some("at least 17 x 17 pixels: two patches, for its neck")
         );
     }
 }

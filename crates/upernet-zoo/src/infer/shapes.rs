@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use upernet_hf::weights::Checkpoint;
 
-use crate::names::HubNames;
+use crate::{Dialect, names::HubNames};
 
 /// The table of offsets within the windows of a stage of Swin V2, in its first block.
 const OFFSETS: &str = ".blocks.0.attention.self.relative_coords_table";
@@ -15,8 +15,10 @@ const MOST_OFFSETS: usize = 1 << 20;
 /// Shapes by hub key.
 #[derive(Debug)]
 pub(crate) struct Shapes {
-    shapes: BTreeMap<String, Vec<usize>>,
+    by_key: BTreeMap<String, Vec<usize>>,
     largest_offsets: BTreeMap<String, f32>,
+    /// Whose names the tensors have in the file.
+    dialect: Dialect,
 }
 
 impl Shapes {
@@ -32,9 +34,15 @@ impl Shapes {
             Some((key.clone(), *values.last()?))
         });
         Self {
-            shapes: shapes.collect(),
+            by_key: shapes.collect(),
             largest_offsets: largest.collect(),
+            dialect: names.dialect,
         }
+    }
+
+    /// Whose names the tensors have in the file.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// The last value of a table of offsets, which is the largest.
@@ -44,13 +52,13 @@ impl Shapes {
 
     /// Whether there is a tensor of that key.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.shapes.contains_key(key)
+        self.by_key.contains_key(key)
     }
 
     /// The shape of a tensor of so many axes; an error names the key.
     pub(super) fn get<const AXES: usize>(&self, key: &str) -> Result<[usize; AXES], String> {
         let shape = self
-            .shapes
+            .by_key
             .get(key)
             .ok_or_else(|| format!("there is no {key}"))?;
         let wrong = || format!("{key} is {shape:?}, not of {AXES} axes");
@@ -60,7 +68,7 @@ impl Shapes {
     /// How many of the keys that `key_of` gives for 0, 1, 2, ... are there before the first that is not.
     pub(super) fn count(&self, key_of: impl Fn(usize) -> String) -> usize {
         // Each step needs a tensor of its own.
-        (0..self.shapes.len())
+        (0..self.by_key.len())
             .take_while(|&index| self.has(&key_of(index)))
             .count()
     }
@@ -69,11 +77,17 @@ impl Shapes {
     pub(super) fn new(shapes: &[(&str, &[usize])]) -> Self {
         let shapes = shapes.iter();
         Self {
-            shapes: shapes
+            by_key: shapes
                 .map(|(key, shape)| ((*key).to_owned(), shape.to_vec()))
                 .collect(),
             largest_offsets: BTreeMap::new(),
+            dialect: Dialect::Hub,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn of_dialect(self, dialect: Dialect) -> Self {
+        Self { dialect, ..self }
     }
 
     #[cfg(test)]

@@ -1,15 +1,19 @@
 //! Plain transformers by the shapes of their tensors: ViT, DINOv2 and DINOv3.
 
 use upernet_hf::config::{
-    HfBackboneConfig, HfDinov2Config, HfDinov3VitConfig, HfGateActivation, HfVitConfig,
+    HfBackboneConfig, HfDinov2Config, HfDinov3VitConfig, HfGateActivation, HfNeck, HfVitConfig,
+    HfVitOutputNorm,
 };
 
 use super::{Inferred, Shapes};
+use crate::Dialect;
 
 const POSITIONS: &str = "backbone.embeddings.position_embeddings";
 const REGISTERS: &str = "backbone.embeddings.register_tokens";
 const MASK_TOKEN: &str = "backbone.embeddings.mask_token";
-const NECK: &str = "backbone.neck.fpn2.weight";
+const PYRAMID: &str = "backbone.neck.fpn2.weight";
+const MULTI_LEVEL: &str = "backbone.neck.convs.0.weight";
+const FINAL_NORM: &str = "backbone.layernorm.weight";
 
 /// Heads of the published models, by their channels.
 const VIT_HEADS: [(usize, usize); 5] = [(192, 3), (384, 6), (768, 12), (1024, 16), (1280, 16)];
@@ -64,6 +68,17 @@ pub(super) fn infer(shapes: &Shapes, kind: Plain) -> Result<Inferred<HfBackboneC
     Ok(Inferred { config, assumed })
 }
 
+/// A ViT on its own has no neck, and begins under our feature pyramid, as one with a `config.json` does.
+pub(super) fn with_usual_neck(config: HfBackboneConfig) -> HfBackboneConfig {
+    match config {
+        HfBackboneConfig::Vit(vit) => HfBackboneConfig::Vit(HfVitConfig {
+            neck: vit.neck.or(HfVitConfig::default().neck),
+            ..vit
+        }),
+        other => other,
+    }
+}
+
 fn vit(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, String> {
     let layer = |index: usize, rest: &str| format!("backbone.encoder.layer.{index}.{rest}");
     let patches = Patches::of(
@@ -81,9 +96,18 @@ fn vit(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, String> {
         num_attention_heads: patches.heads(&VIT_HEADS)?,
         qkv_bias: shapes.has(&layer(0, "attention.attention.query.bias")),
         layer_norm_eps: VIT_EPS,
+        apply_layernorm: output_norm(shapes),
+        pad_to_patches: is_mmsegmentations(shapes),
+        neck: neck(shapes)?,
         ..HfVitConfig::default()
     };
-    let assumed = assumed(config.num_attention_heads, VIT_EPS);
+    let mut assumed = assumed(config.num_attention_heads, VIT_EPS);
+    if config.apply_layernorm == HfVitOutputNorm::Last {
+        assumed.push("apply_layernorm last".to_owned());
+    }
+    if config.pad_to_patches {
+        assumed.push("pad_to_patches true".to_owned());
+    }
     Ok(Inferred {
         config: HfBackboneConfig::Vit(config),
         assumed,
@@ -119,7 +143,7 @@ fn dinov2(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, String> {
             .has(REGISTERS)
             .then(|| registers(shapes))
             .transpose()?,
-        feature_pyramid: shapes.has(NECK),
+        neck: neck(shapes)?,
         ..default
     };
     // The ratio of all published models, if it leads to these channels.
@@ -164,7 +188,7 @@ fn dinov3(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, String> {
         proj_bias: has_bias("attention.o_proj"),
         mlp_bias: has_bias("mlp.up_proj"),
         num_register_tokens: registers(shapes)?,
-        feature_pyramid: shapes.has(NECK),
+        neck: neck(shapes)?,
         ..HfDinov3VitConfig::default()
     };
     let mut assumed = assumed(config.num_attention_heads, config.layer_norm_eps);
@@ -173,6 +197,32 @@ fn dinov3(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, String> {
         config: HfBackboneConfig::Dinov3Vit(config),
         assumed,
     })
+}
+
+/// Our necks, by their first tensors; as wide as the maps that they make.
+fn neck(shapes: &Shapes) -> Result<Option<HfNeck>, String> {
+    if shapes.has(PYRAMID) {
+        return Ok(Some(HfNeck::FeaturePyramid));
+    }
+    if !shapes.has(MULTI_LEVEL) {
+        return Ok(None);
+    }
+    let [channels, ..] = shapes.get::<4>(MULTI_LEVEL)?;
+    Ok(Some(HfNeck::MultiLevel { channels }))
+}
+
+/// Of mmsegmentation's ViT the map of the last layer alone has the norm, if there is one.
+fn output_norm(shapes: &Shapes) -> HfVitOutputNorm {
+    match (shapes.has(FINAL_NORM), is_mmsegmentations(shapes)) {
+        (false, _) => HfVitOutputNorm::Never,
+        (true, true) => HfVitOutputNorm::Last,
+        (true, false) => HfVitOutputNorm::Every,
+    }
+}
+
+/// By the names or, once they are the hub's, by the neck.
+fn is_mmsegmentations(shapes: &Shapes) -> bool {
+    shapes.dialect() == Dialect::MmSegmentation || shapes.has(MULTI_LEVEL)
 }
 
 fn assumed(heads: usize, eps: f64) -> Vec<String> {
@@ -302,6 +352,67 @@ mod tests {
         }
         let odd = a_dinov2(10, 384, Some(515)).expect_err("a multiple of 8");
         assert!(odd.contains("515 channels"), "{odd}");
+    }
+
+    /// A key, and how long each axis is.
+    type Shape = (&'static str, &'static [usize]);
+
+    fn a_vit(more: &[Shape], dialect: Dialect) -> HfVitConfig {
+        let mut shapes: Vec<Shape> = vec![
+            (PROJECTION, &[384, 3, 8, 8]),
+            (POSITIONS, &[1, 10, 384]),
+            ("backbone.encoder.layer.0.layernorm_before.weight", &[384]),
+            (
+                "backbone.encoder.layer.0.intermediate.dense.weight",
+                &[20, 384],
+            ),
+            (
+                "backbone.encoder.layer.0.attention.attention.key.bias",
+                &[384],
+            ),
+        ];
+        shapes.extend(more);
+        let shapes = Shapes::new(&shapes).of_dialect(dialect);
+        match infer(&shapes, Plain::Vit).map(|found| found.config) {
+            Ok(HfBackboneConfig::Vit(config)) => config,
+            other => panic!("{other:?} is no ViT"),
+        }
+    }
+
+    #[test]
+    fn a_neck_and_the_final_norm_of_a_vit_are_read_off() {
+        let norm: Shape = (FINAL_NORM, &[384]);
+        let pyramid: Shape = (PYRAMID, &[384, 384, 2, 2]);
+        let multi_level: Shape = (MULTI_LEVEL, &[96, 96, 3, 3]);
+        let channels = HfNeck::MultiLevel { channels: 96 };
+        for (more, neck, output_norm) in [
+            (vec![], None, HfVitOutputNorm::Never),
+            (vec![norm], None, HfVitOutputNorm::Every),
+            (
+                vec![norm, pyramid],
+                Some(HfNeck::FeaturePyramid),
+                HfVitOutputNorm::Every,
+            ),
+            (vec![multi_level], Some(channels), HfVitOutputNorm::Never),
+            (
+                vec![norm, multi_level],
+                Some(channels),
+                HfVitOutputNorm::Last,
+            ),
+        ] {
+            let found = a_vit(&more, Dialect::Hub);
+            assert_eq!((found.neck, found.apply_layernorm), (neck, output_norm));
+            let is_mmsegmentations = neck == Some(channels);
+            assert_eq!(found.pad_to_patches, is_mmsegmentations);
+        }
+        let without_neck = a_vit(&[norm], Dialect::MmSegmentation);
+        assert_eq!(without_neck.apply_layernorm, HfVitOutputNorm::Last);
+        assert!(without_neck.pad_to_patches);
+        let alone = with_usual_neck(HfBackboneConfig::Vit(a_vit(&[norm], Dialect::Timm)));
+        assert_eq!(alone.neck(), Some(HfNeck::FeaturePyramid));
+        let broken = Shapes::new(&[(MULTI_LEVEL, &[96])]);
+        let problem = neck(&broken).expect_err("a vector");
+        assert!(problem.contains("not of 4 axes"), "{problem}");
     }
 
     #[test]

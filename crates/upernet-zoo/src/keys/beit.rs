@@ -34,11 +34,11 @@ const LAYER_TO_HUB: [(&str, &str); 7] = [
     (".mlp.fc2.", ".output.dense."),
 ];
 
-/// BEiT's, and our feature pyramid's.
+/// BEiT's, and ours.
 const NECK: [&str; 3] = ["backbone.fpn1.", "backbone.fpn2.", "backbone.neck."];
 
 /// Whether a hub key is of a neck: layers that are part of a backbone by their names, and that nobody
-/// pretrains with it. BEiT has one, and every plain transformer with our feature pyramid.
+/// pretrains with it. BEiT has one, and every plain transformer under one of ours.
 #[must_use]
 pub fn is_neck(key: &str) -> bool {
     NECK.iter().any(|neck| key.starts_with(neck))
@@ -121,6 +121,7 @@ mod tests {
         }
         assert!(is_neck("backbone.fpn1.1.running_mean") && is_neck("backbone.fpn2.0.bias"));
         assert!(is_neck("backbone.neck.fpn1.conv_transpose1.weight"));
+        assert!(is_neck("backbone.neck.lateral_convs.2.bias"));
         assert!(!is_neck("backbone.encoder.layer.0.lambda_1"));
         assert!(!is_neck("decode_head.fpn_convs.0.conv.weight"));
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use upernet::{
     hf::{
         ModelFolder,
-        config::{HfBackboneConfig, HfConfig, HfVariant},
+        config::{HfBackboneConfig, HfConfig, HfNeck, HfVariant},
     },
     zoo::{Cost, KeyReport, cost, key_report},
 };
@@ -156,7 +156,7 @@ fn backbone(config: &HfConfig) -> String {
             let (heads, window) = (list(&swin.num_heads), swin.window_size);
             format!(", heads {heads}, windows {window} x {window}")
         }
-        _ => variant(config).into(),
+        _ => variant(config),
     };
     let depths = list(config.backbone.depths());
     let title = config.backbone.title();
@@ -176,14 +176,18 @@ fn plain(config: &HfConfig) -> String {
     )
 }
 
-fn variant(config: &HfConfig) -> &'static str {
-    match config.backbone.variant() {
-        None => "",
-        Some(HfVariant::FeaturePyramid) => {
-            ", a feature pyramid on them (not a network of Hugging Face's)"
+/// What makes it another network than Hugging Face's.
+fn variant(config: &HfConfig) -> String {
+    let what = match config.backbone.variant() {
+        None => return String::new(),
+        Some(HfVariant::Neck(HfNeck::FeaturePyramid)) => ", a feature pyramid on them".to_owned(),
+        Some(HfVariant::Neck(HfNeck::MultiLevel { channels })) => {
+            format!(", a neck of {channels} channels on them")
         }
-        Some(HfVariant::DeepStem) => ", a deep stem (not a network of Hugging Face's)",
-    }
+        Some(HfVariant::SingleScale) => String::new(),
+        Some(HfVariant::DeepStem) => ", a deep stem".to_owned(),
+    };
+    format!("{what} (not a network of Hugging Face's)")
 }
 
 fn head(config: &HfConfig) -> String {

@@ -2,7 +2,7 @@
 //! `Dinov2Embeddings`, `Dinov2WithRegistersEmbeddings`, `ViTEmbeddings`, `DINOv3ViTEmbeddings`,
 //! `BeitEmbeddings`.
 
-use super::{Network, positions::LearnedPositions};
+use super::{ImageBorder, Network, positions::LearnedPositions};
 use crate::{
     Error,
     graph::{Attribute, Graph, Size, Value},
@@ -34,7 +34,7 @@ pub(super) struct Sequence {
 }
 
 impl Network<'_> {
-    /// What no whole patch covers, at the bottom and on the right, is left out.
+    /// What no whole patch covers, at the bottom and on the right, is left out or filled up.
     pub(super) fn embedded(
         &self,
         graph: &mut Graph<'_>,
@@ -42,7 +42,14 @@ impl Network<'_> {
     ) -> Result<Sequence, Error> {
         let channels = self.hidden_size;
         let window = Window::patches(self.patch_size);
-        let patches = graph.conv(self.names.patches, pixel_values, channels, window)?;
+        let padded = match self.border {
+            ImageBorder::LeftOut => None,
+            ImageBorder::Padded => {
+                Some(graph.padded_to_multiple(EMBEDDINGS, pixel_values, self.patch_size))
+            }
+        };
+        let covered = padded.as_ref().unwrap_or(pixel_values);
+        let patches = graph.conv(self.names.patches, covered, channels, window)?;
         let positioned = match self.positions {
             Positions::Learned(learned) => {
                 let positions = learned.like(graph, EMBEDDINGS, &patches)?;

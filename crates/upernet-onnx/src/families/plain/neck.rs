@@ -1,5 +1,11 @@
 //! Maps of four sizes from the maps of one size that four layers have: the first is enlarged four times,
-//! the second twice, the third kept, the last halved. Upstream: the `BeitFPNNeck` of `BeitBackbone`.
+//! the second twice, the third kept, the last halved.
+//!
+//! Upstream: the `BeitFPNNeck` of `BeitBackbone`; mmsegmentation's `MultiLevelNeck`.
+
+mod multi_level;
+
+use upernet_hf::config::HfNeck;
 
 use crate::{
     Error,
@@ -8,17 +14,26 @@ use crate::{
     weights::{BATCH_NORM, Recipe},
 };
 
-/// How the hub calls the layers of a neck.
+/// What makes the four maps.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::families) struct Neck {
+pub(in crate::families) enum Neck {
+    /// Deconvolutions and pooling.
+    Pyramid(PyramidNames),
+    /// Resizing between convolutions, to maps of so many channels.
+    MultiLevel(usize),
+}
+
+/// How the hub calls the layers of a neck of deconvolutions.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::families) struct PyramidNames {
     /// Of the first map: a deconvolution, its batch normalisation, and a deconvolution after GELU.
     pub(in crate::families) first: [&'static str; 3],
     /// The deconvolution of the second map.
     pub(in crate::families) second: &'static str,
 }
 
-/// Our own, which Hugging Face has not.
-pub(in crate::families) const FEATURE_PYRAMID: Neck = Neck {
+/// Those of ours, which Hugging Face has not.
+const FEATURE_PYRAMID: PyramidNames = PyramidNames {
     first: [
         "backbone.neck.fpn1.conv_transpose1",
         "backbone.neck.fpn1.batch_norm",
@@ -39,6 +54,24 @@ impl Neck {
         graph: &mut Graph<'_>,
         maps: [Map; Self::LEVELS],
     ) -> Result<Vec<Map>, Error> {
+        match self {
+            Self::Pyramid(names) => names.lower(graph, maps),
+            Self::MultiLevel(channels) => multi_level::lower(graph, maps, channels),
+        }
+    }
+}
+
+impl From<HfNeck> for Neck {
+    fn from(neck: HfNeck) -> Self {
+        match neck {
+            HfNeck::FeaturePyramid => Self::Pyramid(FEATURE_PYRAMID),
+            HfNeck::MultiLevel { channels } => Self::MultiLevel(channels),
+        }
+    }
+}
+
+impl PyramidNames {
+    fn lower(self, graph: &mut Graph<'_>, maps: [Map; Neck::LEVELS]) -> Result<Vec<Map>, Error> {
         let [deconvolution, norm, again] = self.first;
         let [first, second, third, fourth] = maps;
         let first = normed_twofold(graph, [deconvolution, norm], &first)?;

@@ -2,7 +2,7 @@
 
 use crate::{
     graph::{Attribute, Element, Graph, Size, Value, signed},
-    layers::Tokens,
+    layers::{Layout, Tokens},
 };
 
 /// How the windows of a stage lie.
@@ -65,7 +65,7 @@ impl Windows {
         block: usize,
     ) -> Value {
         let sizes = [&self.size, &self.padded];
-        let mut x = padded(graph, path, x, Layout::ChannelsLast, sizes);
+        let mut x = graph.padded(path, x, Layout::ChannelsLast, sizes);
         if self.mask(block).is_some() {
             x = rolled(graph, path, &x, signed(self.cut.shift));
         }
@@ -178,42 +178,6 @@ impl Windows {
         let factor = graph.list(&[factor]);
         graph.node(scope, "Mul", &[&regions, &factor], Vec::new())
     }
-}
-
-/// Which axes of a map are height and width.
-#[derive(Clone, Copy)]
-pub(super) enum Layout {
-    ChannelsFirst,
-    ChannelsLast,
-}
-
-/// Adds zeros at the bottom and at the right until a map has the second size.
-pub(super) fn padded(
-    graph: &mut Graph<'_>,
-    scope: &str,
-    x: &Value,
-    layout: Layout,
-    [from, to]: [&[Size; 2]; 2],
-) -> Value {
-    let fixed = from.iter().all(|size| size.fixed().is_some());
-    if fixed && from == to {
-        return x.clone();
-    }
-    let [bottom, right] = [0, 1].map(|axis| graph.minus(&to[axis], &from[axis]));
-    let none = || Size::Fixed(0);
-    let after = match layout {
-        Layout::ChannelsFirst => [none(), none(), bottom, right],
-        Layout::ChannelsLast => [none(), bottom, right, none()],
-    };
-    let mut amounts = vec![none(); 4];
-    amounts.extend(after);
-    let amounts = graph.sizes(&amounts);
-    graph.node(
-        scope,
-        "Pad",
-        &[x, &amounts],
-        vec![("mode", Attribute::Text("constant"))],
-    )
 }
 
 /// Cuts a map with channels last back to its first rows and columns.
