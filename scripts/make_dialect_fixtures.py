@@ -10,6 +10,8 @@ OUT gets, for tiny networks whose every tensor is a function of its name:
   NAME.expected.safetensors has `logits`, which transformers computes with the same weights under its
   own names, for an odd size. mmsegmentation's MAE is a BEiT whose keys have a bias, so transformers'
   BEiT is given one, and its ResNet has three convolutions in its stem, so has transformers' here;
+- mmseg-vit.safetensors: the same of a ViT with a norm of the last map alone, under a MultiLevelNeck to
+  other channels; goldens/mmseg_vit.py computes its maps under mmsegmentation's own names;
 - timm-swin.safetensors, timm-convnext.safetensors, torchvision-swin.safetensors,
   torchvision-convnext.pth: image classifiers (timm's ConvNeXt: its form that gives feature maps
   alone); NAME.expected.safetensors has `stage1` to `stage4`, the maps that the library itself
@@ -44,9 +46,12 @@ import torchvision
 from safetensors.torch import save_file
 from torchvision.models.convnext import CNBlockConfig
 from torchvision.models.swin_transformer import PatchMergingV2, SwinTransformerBlockV2
+from transformers import Dinov2Config, UperNetConfig, UperNetForSemanticSegmentation
 
-from goldens.cases import beit, case, convnext, deep_stem, resnet, swin
+from goldens import mmseg_vit
+from goldens.cases import STAGES, beit, case, convnext, deep_stem, resnet, swin
 from goldens.dialects import mmseg_state
+from goldens.necks import MultiLevelNeck
 from goldens.weights import build, fill
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -65,6 +70,7 @@ def main() -> int:
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(2)
     networks(out)
+    vit_network(out)
     backbones(out)
     sizes = {path.name: path.stat().st_size for path in sorted(out.iterdir())}
     for name, size in sizes.items():
@@ -120,6 +126,27 @@ def networks(out: Path) -> None:
         with torch.no_grad():
             logits = built.model.eval()(pixels(*SIZE)).logits
         save_file({"logits": logits.contiguous()}, out / f"{name}.expected.safetensors")
+
+
+def vit_network(out: Path) -> None:
+    channels, made = 8, 6
+    # Something of the same shape for the heads to be built on.
+    place_holder = Dinov2Config(
+        hidden_size=made, num_hidden_layers=4, num_attention_heads=1, out_features=STAGES
+    )
+    head = dict(hidden_size=5, auxiliary_channels=4, num_labels=len(CLASSES))
+    model = UperNetForSemanticSegmentation(UperNetConfig(backbone_config=place_holder, **head))
+    vit = mmseg_vit.Vit(channels, 2, 12, 8, 4, (0, 1, 2, 3), final_norm=True)
+    model.backbone = mmseg_vit.Backbone(vit, MultiLevelNeck(channels, made))
+    with torch.no_grad():
+        for key, tensor in model.state_dict().items():
+            tensor.copy_(fill("dialects", mmseg_vit.fill_key(key), tensor))
+    rounded(model)
+    state = {mmseg_vit.stored_name(key): tensor for key, tensor in half_state(model).items()}
+    save_file(state, out / "mmseg-vit.safetensors")
+    with torch.no_grad():
+        logits = model.eval()(pixels(*SIZE)).logits
+    save_file({"logits": logits.contiguous()}, out / "mmseg-vit.expected.safetensors")
 
 
 def mae_state(beit_state: dict, model) -> dict:

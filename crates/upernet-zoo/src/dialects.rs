@@ -32,11 +32,12 @@ use pattern::{captured, filled};
 use crate::report::Dialect;
 
 /// The backbones whose names are known; where one has all keys of another and more, it comes first.
-const ALL: [&Names; 25] = [
+const ALL: [&Names; 26] = [
     &mmsegmentation::SWIN,
     &mmsegmentation::CONVNEXT,
     &mmsegmentation::BEIT,
     &mmsegmentation::MAE,
+    &mmsegmentation::VIT,
     &meta::DINOV3,
     &meta::DINOV2,
     &timm::DINOV3,

@@ -1,8 +1,9 @@
-//! mmsegmentation: Swin, `ConvNeXt`, BEiT and MAE as it writes them; its `ResNet` has torchvision's names,
-//! but for a deep stem.
+//! mmsegmentation: Swin, `ConvNeXt`, BEiT, MAE and ViT as it writes them; its `ResNet` has torchvision's
+//! names, but for a deep stem.
 //!
-//! Source: `swin.py`, `beit.py`, `mae.py` and `resnet.py` of `mmseg/models/backbones`, `necks/featurepyramid.py` of
-//! mmsegmentation 1.2, `convnext.py` of mmpretrain 1.2, and the conversion scripts of `transformers`.
+//! Source: `swin.py`, `beit.py`, `mae.py`, `vit.py` and `resnet.py` of `mmseg/models/backbones`,
+//! `necks/featurepyramid.py` and `necks/multilevel_neck.py` of mmsegmentation 1.2, `convnext.py` of
+//! mmpretrain 1.2, and the conversion scripts of `transformers`.
 
 use super::{CLASSIFIER, Change, DERIVED, Names, Row, changed, leftover, same, torchvision};
 use crate::report::Dialect;
@@ -143,7 +144,7 @@ const DEEP_STEM_ROWS: [Row; 6] = [
 pub(super) const BEIT: Names = Names {
     dialect: Dialect::MmSegmentation,
     marks: &["layers.0.attn.q_bias", "patch_embed.projection.weight"],
-    rows: &[&BEIT_ROWS],
+    rows: &[&PLAIN_ROWS, &BEIT_ROWS],
     leftovers: &[leftover("layers.#.attn.relative_position_index", DERIVED)],
 };
 
@@ -156,7 +157,7 @@ pub(super) const MAE: Names = Names {
         "layers.0.gamma_1",
         "patch_embed.projection.weight",
     ],
-    rows: &[&BEIT_ROWS, &MAE_ROWS],
+    rows: &[&PLAIN_ROWS, &BEIT_ROWS, &MAE_ROWS],
     leftovers: &[leftover("layers.#.attn.relative_position_index", DERIVED)],
 };
 
@@ -169,15 +170,58 @@ const MAE_ROWS: [Row; 2] = [
     ),
 ];
 
-const BEIT_ROWS: [Row; 15] = [
+/// ViT and `DeiT`; the neck, if there is one, stands beside the backbone.
+pub(super) const VIT: Names = Names {
+    dialect: Dialect::MmSegmentation,
+    marks: &[
+        "layers.0.attn.attn.in_proj_weight",
+        "patch_embed.projection.weight",
+        "pos_embed",
+    ],
+    rows: &[&PLAIN_ROWS, &VIT_ROWS],
+    leftovers: &[],
+};
+
+const VIT_ROWS: [Row; 7] = [
+    same("pos_embed", "embeddings.position_embeddings"),
+    changed(
+        "layers.#.attn.attn.in_proj_weight",
+        "encoder.layer.#.attention.attention.{}.weight",
+        Change::Thirds,
+    ),
+    changed(
+        "layers.#.attn.attn.in_proj_bias",
+        "encoder.layer.#.attention.attention.{}.bias",
+        Change::Thirds,
+    ),
+    same(
+        "layers.#.attn.attn.out_proj.*",
+        "encoder.layer.#.attention.output.dense.*",
+    ),
+    same("ln1.*", "layernorm.*"),
+    same("neck.lateral_convs.#.conv.*", "neck.lateral_convs.#.*"),
+    same("neck.convs.#.conv.*", "neck.convs.#.*"),
+];
+
+/// Of all its plain transformers.
+const PLAIN_ROWS: [Row; 6] = [
     same("cls_token", "embeddings.cls_token"),
     same(
         "patch_embed.projection.*",
         "embeddings.patch_embeddings.projection.*",
     ),
+    same("layers.#.ln1.*", "encoder.layer.#.layernorm_before.*"),
+    same("layers.#.ln2.*", "encoder.layer.#.layernorm_after.*"),
+    same(
+        "layers.#.ffn.layers.0.0.*",
+        "encoder.layer.#.intermediate.dense.*",
+    ),
+    same("layers.#.ffn.layers.1.*", "encoder.layer.#.output.dense.*"),
+];
+
+const BEIT_ROWS: [Row; 9] = [
     same("layers.#.gamma_1", "encoder.layer.#.lambda_1"),
     same("layers.#.gamma_2", "encoder.layer.#.lambda_2"),
-    same("layers.#.ln1.*", "encoder.layer.#.layernorm_before.*"),
     changed(
         "layers.#.attn.qkv.weight",
         "encoder.layer.#.attention.attention.{}.weight",
@@ -199,12 +243,6 @@ const BEIT_ROWS: [Row; 15] = [
         "layers.#.attn.proj.*",
         "encoder.layer.#.attention.output.dense.*",
     ),
-    same("layers.#.ln2.*", "encoder.layer.#.layernorm_after.*"),
-    same(
-        "layers.#.ffn.layers.0.0.*",
-        "encoder.layer.#.intermediate.dense.*",
-    ),
-    same("layers.#.ffn.layers.1.*", "encoder.layer.#.output.dense.*"),
     same("neck.upsample_4x.#.*", "fpn1.#.*"),
     same("neck.upsample_2x.#.*", "fpn2.#.*"),
 ];

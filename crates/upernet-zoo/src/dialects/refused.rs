@@ -99,7 +99,7 @@ const OTHER_HEAD: Refusal = Refusal {
 /// mmsegmentation's heads over a backbone that no table has.
 const OTHER_BACKBONE: Refusal = Refusal {
     what: "mmsegmentation weights with a backbone that is not known",
-    reason: "supported are Swin, ConvNeXt, BEiT, MAE and ResNets, with the names of mmsegmentation, \
+    reason: "supported are Swin, ConvNeXt, BEiT, MAE, ViT and ResNets, with the names of mmsegmentation, \
              Microsoft or Meta",
 };
 

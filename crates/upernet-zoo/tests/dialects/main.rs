@@ -3,6 +3,7 @@
 mod beit;
 mod fixtures;
 mod inverse;
+mod mmseg_vit;
 mod plain;
 #[path = "../support/mod.rs"]
 mod support;

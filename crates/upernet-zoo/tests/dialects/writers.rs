@@ -354,6 +354,21 @@ pub(crate) fn vit(key: &str) -> Option<String> {
     Some(name.replace(".output.dense.", ".mlp.fc2."))
 }
 
+/// mmsegmentation's: its neck stands beside the backbone, once the prefix of both is exchanged.
+pub(crate) fn mmseg_vit(key: &str) -> String {
+    if let Some((conv, parameter)) = key.rsplit_once('.').filter(|_| key.starts_with("neck.")) {
+        return format!("{conv}.conv.{parameter}");
+    }
+    let name = mmseg_beit(key).replace("embeddings.position_embeddings", "pos_embed");
+    let torchs = [
+        (".attn.qkv.", ".attn.attn.in_proj_"),
+        (".attn.q_bias", ".attn.attn.in_proj_bias"),
+        (".attn.proj.", ".attn.attn.out_proj."),
+        ("layernorm.", "ln1."),
+    ];
+    replaced(&name, &torchs)
+}
+
 /// The heads as mmsegmentation names them, under a prefix.
 pub(crate) fn heads(hub: &State, prefix: &str) -> State {
     let heads = hub.iter().filter(|(key, _)| !key.starts_with("backbone."));
