@@ -128,6 +128,12 @@ def main(folder):
             "optimizer": {"state": {0: {"step": 5, "exp_avg": counting(2, 3)}}, "groups": [None]},
         }),
         "training.bin": saved(training()),
+        "average.bin": saved({"epoch": 3, "model_ema": {"weight": counting(2, 3)}}),
+        "averages.bin": saved({
+            "model_ema": {"weight": counting(2, 3) + 10},
+            "model": {"weight": counting(2, 3)},
+            "teacher": {"weight": counting(2, 3) + 20},
+        }),
         "object_inside.bin": saved({"weight": argparse.Namespace(lr=0.1)}),
         "expanded.bin": saved({"weight": counting(1, 3).expand(1000, 3)}),
         "negated.bin": saved({"weight": torch._neg_view(counting(2))}),

@@ -39,8 +39,10 @@ impl ModelFolder {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let config = HfConfig::read(&beside(path, CONFIG)?).map_err(say_what_belongs_there)?;
         let processor = beside(path, PROCESSOR)?;
+        // A link to nothing is named: the defaults would be another processor's.
         let processor = processor
-            .exists()
+            .symlink_metadata()
+            .is_ok()
             .then(|| HfProcessorConfig::read(&processor))
             .transpose()?;
         let checkpoint = Checkpoint::open(path)?;

@@ -82,6 +82,17 @@ impl OutputFile {
             .map_err(|cause| Error::writing(&self.path, cause))
     }
 
+    /// Brings what was appended so far to the disk's cache, so that only a rename is left to fail.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file if it cannot be written.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.writer
+            .flush()
+            .map_err(|cause| Error::writing(&self.path, cause))
+    }
+
     /// Puts the complete file in its place.
     ///
     /// # Errors

@@ -168,12 +168,29 @@ fn a_modules_state_dictionary_is_read() {
 
 #[test]
 fn parameters_and_nested_dictionaries_are_read() {
-    for name in ["parameter.bin", "nested.bin", "training.bin", "legacy.bin"] {
+    for name in [
+        "parameter.bin",
+        "nested.bin",
+        "training.bin",
+        "average.bin",
+        "averages.bin",
+        "legacy.bin",
+    ] {
         let file = open(name);
         assert_eq!(file.tensors().count(), 1, "{name}");
         let weight = file.read_f32("weight").expect("it is a float");
         assert_eq!(weight, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], "{name}");
     }
+}
+
+#[test]
+fn averages_beside_the_weights_are_named() {
+    let others = |name: &str| open(name).other_weights().to_vec();
+    assert!(others("nested.bin").is_empty() && others("average.bin").is_empty());
+    assert_eq!(others("averages.bin"), ["model_ema", "teacher"]);
+    let checkpoint = Checkpoint::open(&path("averages.bin")).expect("it holds tensors");
+    let others: Vec<&str> = checkpoint.other_weights().collect();
+    assert_eq!(others, ["model_ema", "teacher"]);
 }
 
 #[test]

@@ -134,12 +134,14 @@ pub fn convert(
     let matched = MatchUp::new(&checkpoint, &settings.network, &present, names)?;
     if !matched.report.is_complete() {
         let (path, report) = (checkpoint.files()[0].clone(), Box::new(matched.report));
-        return Err(match made {
-            Converted::UperNet => Error::Weights { path, report },
-            Converted::Backbone => Error::BackboneWeights { path, report },
+        return Err(match (made, settings.origin) {
+            (_, ConfigOrigin::Tensors) => Error::InferredWeights { path, report },
+            (Converted::UperNet, _) => Error::Weights { path, report },
+            (Converted::Backbone, _) => Error::BackboneWeights { path, report },
         });
     }
     let keys = matched.report.clone();
+    let other_weights = checkpoint.other_weights().map(str::to_owned).collect();
     let tensors = write::Tensors {
         made,
         absent: absent.iter().map(Absent::of).collect(),
@@ -157,6 +159,7 @@ pub fn convert(
         assumed: settings.assumed,
         absent: tensors.absent,
         keys,
+        other_weights,
         files,
     })
 }

@@ -65,6 +65,16 @@ pub enum Error {
         /// What became of every key.
         report: Box<KeyReport>,
     },
+    /// The weights do not fit the network that their own shapes tell.
+    #[error(
+        "{}: its tensors are not those of the network that their shapes tell: {}; some are missing or \
+        too many, or a config.json is needed", path.display(), report.problems())]
+    InferredWeights {
+        /// The weight file.
+        path: PathBuf,
+        /// What became of every key.
+        report: Box<KeyReport>,
+    },
     /// A backbone to start from is of another family than the network's.
     #[error(
         "{}: holds a {found} backbone, the network is built on {expected}; choose weights of that \
@@ -84,6 +94,16 @@ pub enum Error {
         path: PathBuf,
         /// What became of every key of the backbone.
         report: Box<KeyReport>,
+    },
+    /// Weights in the folder would be read instead of those that are to be written there.
+    #[error(
+        "{}: is read before {weights}, so that would never be; remove it, or choose another folder",
+        path.display())]
+    Shadowed {
+        /// The file in the way.
+        path: PathBuf,
+        /// The name of the file that was not written.
+        weights: String,
     },
     /// The weights cannot be written in the way that was asked for.
     #[error("cannot be written so: {reason}")]

@@ -8,10 +8,12 @@
 mod backbone;
 mod beit;
 mod plain;
+mod wrapper;
 
 pub(crate) use backbone::{backbone_dialect, backbone_key, is_backbone, is_count, is_output_norm};
 pub use beit::is_neck;
 pub(crate) use plain::{is_mask_token, is_plain, plain_dialect, plain_key};
+pub(crate) use wrapper::{backbone_wrapper, network_wrapper};
 
 use crate::report::Dialect;
 

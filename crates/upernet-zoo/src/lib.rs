@@ -26,6 +26,7 @@ mod infer;
 mod keys;
 mod load;
 mod match_up;
+mod model_folder;
 mod names;
 mod parameters;
 mod published;

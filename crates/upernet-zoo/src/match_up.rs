@@ -39,7 +39,7 @@ impl MatchUp {
             report,
         };
         for parameter in wanted {
-            matched.match_parameter(checkpoint, parameter);
+            matched.match_parameter(checkpoint, parameter)?;
         }
         matched.sort_out_leftovers(checkpoint, config, wanted)?;
         Ok(matched)
@@ -87,6 +87,7 @@ impl MatchUp {
     ) -> Result<Vec<f32>, upernet_hf::Error> {
         let source = &self.names[&stored.key];
         match (source.layout, stored.form) {
+            _ if is_variance(&stored.key) => checkpoint.read_variances(&source.name),
             (Layout::Module, _) => Ok(stored.to_hub_layout(source.read(checkpoint)?)),
             (Layout::Hub, Form::Same | Form::Transposed) => source.read(checkpoint),
             (Layout::Hub, Form::Count) => {
@@ -104,19 +105,23 @@ impl MatchUp {
     ) -> Result<Vec<f32>, upernet_hf::Error> {
         let source = &self.names[&stored.key];
         match source.layout {
-            Layout::Module => source.read(checkpoint),
-            Layout::Hub => Ok(stored.to_module_layout(self.hub_values(checkpoint, stored)?)),
+            Layout::Module if !is_variance(&stored.key) => source.read(checkpoint),
+            _ => Ok(stored.to_module_layout(self.hub_values(checkpoint, stored)?)),
         }
     }
 
-    fn match_parameter(&mut self, checkpoint: &Checkpoint, parameter: &HubParameter) {
+    fn match_parameter(
+        &mut self,
+        checkpoint: &Checkpoint,
+        parameter: &HubParameter,
+    ) -> Result<(), Error> {
         let key = parameter.key.clone();
         let source = self.names.get(&key);
         let Some((source, mut shape)) =
             source.and_then(|source| Some((source, source.shape(checkpoint)?)))
         else {
             self.report.missing.push(key);
-            return;
+            return Ok(());
         };
         if source.layout == Layout::Module && parameter.form == Form::Transposed {
             shape.reverse();
@@ -127,7 +132,12 @@ impl MatchUp {
                 found: shape,
                 expected: parameter.shape.clone(),
             });
-            return;
+            return Ok(());
+        }
+        if source.layout == Layout::Hub && parameter.form == Form::Count {
+            checkpoint.check_i64(&source.name)?;
+        } else {
+            checkpoint.check_f32(&source.name)?;
         }
         match source.change.verb() {
             Some(Verb::Split) => self.report.split.push(key.clone()),
@@ -135,6 +145,7 @@ impl MatchUp {
             None => {}
         }
         self.report.applied.push(key);
+        Ok(())
     }
 
     fn sort_out_leftovers(
@@ -183,6 +194,11 @@ impl MatchUp {
             .sort_unstable_by(|a, b| a.key.cmp(&b.key));
         Ok(())
     }
+}
+
+/// Whether a hub key is of a variance that batch normalisation keeps.
+fn is_variance(key: &str) -> bool {
+    key.ends_with(".running_var")
 }
 
 fn fits(found: &[usize], parameter: &HubParameter) -> bool {

@@ -10,8 +10,8 @@ use crate::{
     Dialect, Dropped, Error,
     dialects::{self, Change, Place, Recognised},
     keys::{
-        backbone_dialect, backbone_key, dialect, is_backbone, is_plain, plain_dialect, plain_key,
-        to_hub,
+        backbone_dialect, backbone_key, backbone_wrapper, dialect, is_backbone, is_plain,
+        network_wrapper, plain_dialect, plain_key, to_hub,
     },
     parameters::HubParameter,
 };
@@ -112,18 +112,24 @@ impl HubNames {
     pub(crate) fn of_network(checkpoint: &Checkpoint) -> Result<Self, Error> {
         let keys = keys(checkpoint);
         let Some(found) = recognised(checkpoint, &keys)? else {
-            if is_plain(&keys) {
-                let mut names = Self::new(plain_dialect(keys.iter().copied()));
-                for key in keys {
-                    let hub = plain_key(key).filter(|_| key.starts_with("backbone."));
-                    names.insert(hub.unwrap_or_else(|| key.to_owned()), key, Change::Same);
+            let wrapper = network_wrapper(&keys);
+            let inner = keys
+                .iter()
+                .map(|key| key.strip_prefix(wrapper).unwrap_or(key));
+            let own: Vec<&str> = inner.collect();
+            let pairs = own.iter().zip(&keys);
+            if is_plain(&own) {
+                let mut names = Self::new(plain_dialect(own.iter().copied()));
+                for (own, key) in pairs {
+                    let hub = plain_key(own).filter(|_| own.starts_with("backbone."));
+                    names.insert(hub.unwrap_or_else(|| (*own).to_owned()), key, Change::Same);
                 }
                 names.join_gates(checkpoint);
                 return Ok(names);
             }
-            let mut names = Self::new(dialect(keys.iter().copied()));
-            for key in keys {
-                names.insert(to_hub(key, names.dialect), key, Change::Same);
+            let mut names = Self::new(dialect(own.iter().copied()));
+            for (own, key) in pairs {
+                names.insert(to_hub(own, names.dialect), key, Change::Same);
             }
             return Ok(names);
         };
@@ -167,15 +173,17 @@ impl HubNames {
     pub(crate) fn of_backbone(checkpoint: &Checkpoint) -> Result<Self, Error> {
         let keys = keys(checkpoint);
         let Some(found) = recognised(checkpoint, &keys)? else {
-            let is_plain = is_plain(&keys);
+            let wrapper = backbone_wrapper(&keys);
+            let own: Vec<&str> = keys.iter().map(|key| &key[wrapper.len()..]).collect();
+            let is_plain = is_plain(&own);
             let mut names = Self::new(if is_plain {
-                plain_dialect(keys.iter().copied())
+                plain_dialect(own.iter().copied())
             } else {
-                backbone_dialect(keys.iter().copied())
+                backbone_dialect(own.iter().copied())
             });
             let hub_key = if is_plain { plain_key } else { backbone_key };
-            for key in keys {
-                match hub_key(key) {
+            for (own, key) in own.into_iter().zip(keys) {
+                match hub_key(own) {
                     Some(hub) => names.insert(hub, key, Change::Same),
                     None => names.put(key, Place::Dropped(NOT_THE_BACKBONES)),
                 }

@@ -15,13 +15,15 @@ use upernet_hf::{
 
 use crate::{
     Error, Model,
+    model_folder::write_model_folder,
     parameters::{Form, HubParameter, Walk, hub_parameters},
 };
 
 /// Writes `config.json`, `preprocessor_config.json` and `model.safetensors` (f32, hub names) to
 /// `folder`, which is made if it is not there.
 ///
-/// Each file appears whole or not at all, the weights last: a folder that has them is complete.
+/// Each file appears whole or not at all, the weights first and `config.json` last: a folder that has it is
+/// complete, and one whose weights could not be written is as it was.
 ///
 /// # Errors
 ///
@@ -33,14 +35,6 @@ pub fn save(
     folder: &Path,
     overwrite: Overwrite,
 ) -> Result<(), Error> {
-    std::fs::create_dir_all(folder).map_err(|cause| upernet_hf::Error::Io {
-        path: folder.to_owned(),
-        action: "make the folder",
-        cause,
-    })?;
-    config.write(&folder.join("config.json"), overwrite)?;
-    processor.write(&folder.join("preprocessor_config.json"), overwrite)?;
-
     let stored = hub_parameters(model, config);
     let tensors = stored
         .iter()
@@ -53,10 +47,19 @@ pub fn save(
     })?;
     let values = values(model, config)?;
     let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
-    write_safetensors(&path, &tensors, &metadata, overwrite, |key| {
-        Ok(Cow::Borrowed(values[key].as_slice()))
-    })?;
-    Ok(())
+    let texts = [
+        ("preprocessor_config.json", processor.to_json()),
+        ("config.json", config.to_json()),
+    ];
+    write_model_folder(folder, &texts, overwrite, || {
+        Ok(write_safetensors(
+            &path,
+            &tensors,
+            &metadata,
+            overwrite,
+            |key| Ok(Cow::Borrowed(values[key].as_slice())),
+        )?)
+    })
 }
 
 /// Type and shape of a parameter in a file.

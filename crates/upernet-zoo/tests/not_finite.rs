@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use upernet_zoo::{
     BuildOptions, ConvertOptions, HubTensors, convert,
     hf::{BackboneFolder, ModelFolder},
-    load,
+    key_report, load,
     start::from_backbone,
 };
 
@@ -85,6 +85,41 @@ fn running_statistics_count_as_weights() {
         error.to_string(),
         expected(folder.path(), key, "NaN at element 0")
     );
+}
+
+#[test]
+fn a_negative_variance_is_refused() {
+    let folder = golden("swin");
+    let key = "decode_head.bottleneck.batch_norm.running_var";
+    spoil(folder.path(), key, 3, -1e-3);
+    let open = ModelFolder::open(folder.path()).expect("a readable folder");
+    let error = load(&open, &Device::flex()).map(drop);
+    let message = error.expect_err("its root is none").to_string();
+    let part = format!("tensor \"{key}\" holds a negative variance at element 3");
+    assert!(message.contains(&part), "{message}");
+}
+
+/// What a header says is enough to know it.
+#[test]
+fn whole_numbers_are_no_weights() {
+    let folder = golden("swin");
+    let path = folder.path().join("model.safetensors");
+    let key = "decode_head.classifier.bias";
+    let file = fs::read(&path).expect("saved weights");
+    let (length, rest) = file.split_first_chunk::<8>().expect("a header");
+    let length = usize::try_from(u64::from_le_bytes(*length)).expect("small");
+    let mut header: serde_json::Value = serde_json::from_slice(&rest[..length]).expect("JSON");
+    header[key]["dtype"] = "I32".into();
+    let header = header.to_string();
+    let mut other = (header.len() as u64).to_le_bytes().to_vec();
+    other.extend(header.as_bytes());
+    other.extend(&rest[length..]);
+    fs::write(&path, other).expect("writable");
+    let open = ModelFolder::open(folder.path()).expect("a readable folder");
+    let error = key_report(&open, &Device::flex()).map(drop);
+    let message = error.expect_err("nobody could load it").to_string();
+    let part = format!("tensor \"{key}\" has elements of type I32");
+    assert!(message.contains(&part), "{message}");
 }
 
 #[test]

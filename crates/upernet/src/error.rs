@@ -103,6 +103,7 @@ impl Error {
             Self::Image(error) => of_image(error),
             Self::Model(upernet_zoo::Error::File(error)) => of_file(error),
             Self::Model(upernet_zoo::Error::NotWritten { .. }) => ErrorKind::Usage,
+            Self::Model(upernet_zoo::Error::Shadowed { .. }) => ErrorKind::Failed,
             Self::Model(_) | Self::Processor { .. } | Self::LogitsTooLarge { .. } => {
                 ErrorKind::BadData
             }

@@ -31,6 +31,8 @@ struct Document<'a> {
     config: Option<&'a Path>,
     assumed: &'a [String],
     keys: Keys<'a>,
+    /// Other weights in the file, which were left alone.
+    other_weights: &'a [String],
     files: &'a [std::path::PathBuf],
 }
 
@@ -104,6 +106,7 @@ fn document<'a>(
                 .map(|absent| json!({"key": absent.key, "why": absent.reason}))
                 .collect(),
         },
+        other_weights: &done.other_weights,
         files: &done.files,
     }
 }
@@ -163,6 +166,12 @@ fn text(args: &ConvertArgs, done: &Conversion, verbose: bool) -> String {
     }
     for (reason, count) in counted(done.absent.iter().map(|absent| absent.reason)) {
         line("missing", &format!("{count}: {reason}"));
+    }
+    for other in &done.other_weights {
+        line(
+            "left alone",
+            &format!("other weights in the file, `{other}`"),
+        );
     }
     if verbose {
         let lists = [

@@ -5,15 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-#[cfg(feature = "burnpack")]
-use crate::weights::BurnpackFile;
 use crate::{
     config::json_file,
     error::Error,
     weights::{
-        IndexError, PyTorchFile, SafetensorsError, SafetensorsFile, TensorError, TensorInfo,
-        decode, dtype, index,
-        int8::{NUMBERS, SCALES, is_pair, restored},
+        IndexError, SafetensorsError, SafetensorsFile, TensorError, TensorInfo, decode, index,
+        shard::{Shard, WeightFile},
     },
 };
 
@@ -26,11 +23,6 @@ const FILE_NAMES: [&str; 5] = [
     "model.bpk",
 ];
 
-/// The first bytes of every zip file, and so of every weight file of `PyTorch` 1.6 or later.
-const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
-/// The first bytes of every burnpack.
-const BURNPACK_MAGIC: &[u8] = b"NRUB";
-
 /// All tensors of a model, over one or more weight files.
 ///
 /// Files are mapped, not read; they must not be changed by others as long as this lives.
@@ -40,31 +32,6 @@ pub struct Checkpoint {
     shards: Vec<Shard>,
     /// Which shard holds each tensor.
     places: BTreeMap<String, usize>,
-}
-
-/// One weight file.
-#[derive(Debug)]
-struct Shard {
-    path: PathBuf,
-    file: WeightFile,
-    /// Tensors of eight bits, which are two in the file.
-    int8: BTreeMap<String, Int8>,
-}
-
-/// Where a tensor of eight bits lies.
-#[derive(Debug)]
-struct Int8 {
-    info: TensorInfo,
-    numbers: String,
-    scales: String,
-}
-
-#[derive(Debug)]
-enum WeightFile {
-    Safetensors(SafetensorsFile),
-    PyTorch(PyTorchFile),
-    #[cfg(feature = "burnpack")]
-    Burnpack(BurnpackFile),
 }
 
 impl Checkpoint {
@@ -87,6 +54,12 @@ impl Checkpoint {
             return Self::open_sharded(&path);
         }
         Ok(Self::of_one(Shard::open(&path)?))
+    }
+
+    /// The names under which [`open`](Self::open) looks for weights in a folder; the first that is there
+    /// is taken.
+    pub fn file_names() -> impl Iterator<Item = &'static str> {
+        FILE_NAMES.into_iter()
     }
 
     /// Takes a safetensors file that is part of the program; messages call it `name`.
@@ -147,12 +120,7 @@ impl Checkpoint {
     #[must_use]
     pub fn class_names(&self) -> Option<&[String]> {
         match self.shards.as_slice() {
-            [
-                Shard {
-                    file: WeightFile::PyTorch(file),
-                    ..
-                },
-            ] => file.class_names(),
+            [shard] => shard.class_names(),
             _ => None,
         }
     }
@@ -161,13 +129,7 @@ impl Checkpoint {
     /// hold them.
     #[must_use]
     pub fn is_burnpack(&self) -> bool {
-        #[cfg(feature = "burnpack")]
-        return self
-            .shards
-            .iter()
-            .any(|shard| matches!(shard.file, WeightFile::Burnpack(_)));
-        #[cfg(not(feature = "burnpack"))]
-        false
+        self.shards.iter().any(Shard::is_burnpack)
     }
 
     /// Returns the number of tensors.
@@ -197,6 +159,50 @@ impl Checkpoint {
     pub fn read_f32(&self, name: &str) -> Result<Vec<f32>, Error> {
         let shard = self.shard(name)?;
         shard.wrap(shard.read_f32(name))
+    }
+
+    /// Checks, without reading a value, that [`read_f32`](Self::read_f32) can.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file and the tensor if it is not there or holds no
+    /// floating-point numbers.
+    pub fn check_f32(&self, name: &str) -> Result<(), Error> {
+        let shard = self.shard(name)?;
+        shard.wrap(shard.check_f32(name))
+    }
+
+    /// Checks, without reading a value, that [`read_i64`](Self::read_i64) can.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the file and the tensor if it is not there or holds no integers.
+    pub fn check_i64(&self, name: &str) -> Result<(), Error> {
+        let shard = self.shard(name)?;
+        shard.wrap(shard.check_i64(name))
+    }
+
+    /// Reads variances like [`read_finite_f32`](Self::read_finite_f32), and refuses negative ones, of
+    /// which a norm makes NaN.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_finite_f32`](Self::read_finite_f32), and if a value is below 0.
+    pub fn read_variances(&self, name: &str) -> Result<Vec<f32>, Error> {
+        let values = self.read_finite_f32(name)?;
+        match values.iter().position(|value| *value < 0.0) {
+            None => Ok(values),
+            Some(index) => self.shard(name)?.wrap(Err(TensorError::Negative {
+                name: name.into(),
+                index,
+            })),
+        }
+    }
+
+    /// Returns the names of other weights that the file holds and that are not taken, such as averages.
+    pub fn other_weights(&self) -> impl Iterator<Item = &str> {
+        let lists = self.shards.iter().map(Shard::other_weights);
+        lists.flatten().map(String::as_str)
     }
 
     /// Reads a floating-point tensor like [`read_f32`](Self::read_f32), and refuses NaN and infinity.
@@ -235,7 +241,7 @@ impl Checkpoint {
     /// or holds one that does not fit.
     pub fn read_i64(&self, name: &str) -> Result<Vec<i64>, Error> {
         let shard = self.shard(name)?;
-        shard.wrap(shard.file.read_i64(name))
+        shard.wrap(shard.read_i64(name))
     }
 
     /// Gives the memory of everything read so far back to the operating system.
@@ -244,7 +250,7 @@ impl Checkpoint {
     /// come from the file anew.
     pub fn release_pages(&self) {
         for shard in &self.shards {
-            shard.file.release_pages();
+            shard.release_pages();
         }
     }
 
@@ -296,166 +302,6 @@ impl Checkpoint {
     }
 }
 
-impl Shard {
-    fn open(path: &Path) -> Result<Self, Error> {
-        Self::new(path, WeightFile::open(path)?)
-    }
-
-    fn new(path: &Path, file: WeightFile) -> Result<Self, Error> {
-        let names = file.names().map(dtype::check_name);
-        names
-            .collect::<Result<(), _>>()
-            .map_err(|problem| Error::Tensor {
-                path: path.into(),
-                problem,
-            })?;
-        let mut int8 = BTreeMap::new();
-        // Nobody else writes such pairs.
-        let is_ours = matches!(file, WeightFile::Safetensors(_));
-        for numbers in file.names().filter(|_| is_ours) {
-            let Some(name) = numbers.strip_suffix(NUMBERS) else {
-                continue;
-            };
-            let scales = format!("{name}{SCALES}");
-            let infos = file.info(numbers).zip(file.info(&scales));
-            if let Some((info, of_scales)) = infos
-                && is_pair(info, of_scales)
-                && file.info(name).is_none()
-            {
-                let tensor = Int8 {
-                    info: info.clone(),
-                    numbers: numbers.to_owned(),
-                    scales,
-                };
-                int8.insert(name.to_owned(), tensor);
-            }
-        }
-        Ok(Self {
-            path: path.into(),
-            file,
-            int8,
-        })
-    }
-
-    fn info(&self, name: &str) -> Option<&TensorInfo> {
-        match self.int8.get(name) {
-            Some(tensor) => Some(&tensor.info),
-            None => self.file.info(name),
-        }
-    }
-
-    fn names(&self) -> impl Iterator<Item = &str> {
-        let is_part = |name: &str| {
-            let whole = name
-                .strip_suffix(NUMBERS)
-                .or_else(|| name.strip_suffix(SCALES));
-            whole.is_some_and(|whole| self.int8.contains_key(whole))
-        };
-        let whole = self.file.names().filter(move |name| !is_part(name));
-        whole.chain(self.int8.keys().map(String::as_str))
-    }
-
-    fn read_f32(&self, name: &str) -> Result<Vec<f32>, TensorError> {
-        let Some(tensor) = self.int8.get(name) else {
-            return self.file.read_f32(name);
-        };
-        let scales = self.file.read_f32(&tensor.scales)?;
-        Ok(restored(self.file.bytes(&tensor.numbers), &scales))
-    }
-
-    fn wrap<T>(&self, result: Result<T, TensorError>) -> Result<T, Error> {
-        result.map_err(|problem| Error::Tensor {
-            path: self.path.clone(),
-            problem,
-        })
-    }
-}
-
-impl WeightFile {
-    /// Decides how to read a file by its first bytes, and by its name if they do not tell.
-    fn open(path: &Path) -> Result<Self, Error> {
-        let magic = first_bytes(path)?;
-        let extension = path
-            .extension()
-            .map(|extension| extension.to_string_lossy().to_lowercase());
-        match extension.as_deref() {
-            _ if magic == BURNPACK_MAGIC => Self::open_burnpack(path),
-            _ if magic == ZIP_MAGIC => Ok(Self::PyTorch(PyTorchFile::open(path)?)),
-            Some("bin" | "pt" | "pth") => Ok(Self::PyTorch(PyTorchFile::open(path)?)),
-            Some("bpk") => Self::open_burnpack(path),
-            _ => Ok(Self::Safetensors(SafetensorsFile::open(path)?)),
-        }
-    }
-
-    #[cfg(feature = "burnpack")]
-    fn open_burnpack(path: &Path) -> Result<Self, Error> {
-        Ok(Self::Burnpack(BurnpackFile::open(path)?))
-    }
-
-    #[cfg(not(feature = "burnpack"))]
-    fn open_burnpack(path: &Path) -> Result<Self, Error> {
-        Err(Error::Burnpack {
-            path: path.into(),
-            problem: crate::weights::BurnpackError::NotBuilt,
-        })
-    }
-
-    fn info(&self, name: &str) -> Option<&TensorInfo> {
-        match self {
-            Self::Safetensors(file) => file.info(name),
-            Self::PyTorch(file) => file.info(name),
-            #[cfg(feature = "burnpack")]
-            Self::Burnpack(file) => file.info(name),
-        }
-    }
-
-    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
-        match self {
-            Self::Safetensors(file) => Box::new(file.tensors().map(|(name, _)| name)),
-            Self::PyTorch(file) => Box::new(file.tensors().map(|(name, _)| name)),
-            #[cfg(feature = "burnpack")]
-            Self::Burnpack(file) => Box::new(file.tensors().map(|(name, _)| name)),
-        }
-    }
-
-    fn read_f32(&self, name: &str) -> Result<Vec<f32>, TensorError> {
-        match self {
-            Self::Safetensors(file) => file.read_f32(name),
-            Self::PyTorch(file) => file.read_f32(name),
-            #[cfg(feature = "burnpack")]
-            Self::Burnpack(file) => file.read_f32(name),
-        }
-    }
-
-    /// The bytes of a tensor that is there, if they lie so in the file.
-    fn bytes(&self, name: &str) -> &[u8] {
-        match self {
-            Self::Safetensors(file) => file.bytes(name).unwrap_or_default(),
-            Self::PyTorch(_) => &[],
-            #[cfg(feature = "burnpack")]
-            Self::Burnpack(_) => &[],
-        }
-    }
-
-    fn read_i64(&self, name: &str) -> Result<Vec<i64>, TensorError> {
-        match self {
-            Self::Safetensors(file) => file.read_i64(name),
-            Self::PyTorch(file) => file.read_i64(name),
-            #[cfg(feature = "burnpack")]
-            Self::Burnpack(file) => file.read_i64(name),
-        }
-    }
-
-    fn release_pages(&self) {
-        match self {
-            Self::Safetensors(file) => file.release_pages(),
-            Self::PyTorch(file) => file.release_pages(),
-            #[cfg(feature = "burnpack")]
-            Self::Burnpack(file) => file.release_pages(),
-        }
-    }
-}
-
 /// Returns the weight or index file that `path` is or holds.
 fn find(path: &Path) -> Result<PathBuf, Error> {
     let metadata = path
@@ -467,21 +313,12 @@ fn find(path: &Path) -> Result<PathBuf, Error> {
     let found = FILE_NAMES
         .iter()
         .map(|name| path.join(name))
-        .find(|file| file.exists());
+        // A link to nothing is named, rather than passed over for the next.
+        .find(|file| file.symlink_metadata().is_ok());
     found.ok_or_else(|| Error::NotFound {
         path: path.join(FILE_NAMES[0]),
         hint: format!("looked in that folder for {}", FILE_NAMES.join(", ")),
     })
-}
-
-fn first_bytes(path: &Path) -> Result<Vec<u8>, Error> {
-    use std::io::Read as _;
-
-    let (file, _) = json_file::open_regular(path)?;
-    let mut magic = Vec::new();
-    let start = file.take(ZIP_MAGIC.len() as u64).read_to_end(&mut magic);
-    start.map_err(|cause| Error::reading(path, cause))?;
-    Ok(magic)
 }
 
 /// Says of a file that is not there where its name came from.

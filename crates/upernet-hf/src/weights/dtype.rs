@@ -194,6 +194,18 @@ pub enum TensorError {
         /// What it is: "NaN" or "infinity".
         found: &'static str,
     },
+    /// A variance is below 0.
+    #[error(
+        "tensor {} holds a negative variance at element {index}, which nothing computes; its file is \
+         damaged",
+        Quoted(.name)
+    )]
+    Negative {
+        /// The tensor.
+        name: String,
+        /// The first such element, in row-major order from 0.
+        index: usize,
+    },
     /// A shape has more bytes than can be addressed.
     #[error("a tensor of shape {shape:?} does not fit in memory")]
     TooLarge {

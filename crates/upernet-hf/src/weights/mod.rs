@@ -17,6 +17,7 @@ mod index;
 mod int8;
 mod pytorch;
 mod safetensors;
+mod shard;
 mod write;
 
 #[cfg(feature = "burnpack")]

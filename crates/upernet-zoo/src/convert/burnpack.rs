@@ -1,6 +1,10 @@
 //! Writing a network as burn writes a module.
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use burn_pack::{Bytes, DType, Tensor, Writer};
 use upernet_hf::{
@@ -32,22 +36,27 @@ pub(super) fn write(
     stored: StoredAs,
     overwrite: Overwrite,
 ) -> Result<(), Error> {
-    let packed = tensors.parameters.iter();
-    let packed = packed.map(|parameter| deferred(parameter, tensors, stored));
-    let packed = packed.collect::<Result<Vec<_>, TensorError>>();
-    let packed = packed.map_err(|problem| FileError::Tensor {
+    let wrap = |problem: TensorError| FileError::Tensor {
         path: path.to_owned(),
         problem,
-    })?;
+    };
+    let refused = Refused::default();
+    let packed = tensors.parameters.iter();
+    let packed = packed.map(|parameter| deferred(parameter, tensors, stored, &refused));
+    let packed = packed.collect::<Result<Vec<_>, TensorError>>();
+    let packed = packed.map_err(wrap)?;
     let writer = Writer::new(packed)
         .auto_extension(false)
         .overwrite(overwrite == Overwrite::Replace);
     let written = writer.write_to_file(path);
     written.map_err(|error| {
         let path = path.to_owned();
-        match error {
-            burn_pack::Error::AlreadyExists(_) => FileError::Exists { path },
-            other => FileError::Io {
+        let refused = refused.lock().ok().and_then(|mut refused| refused.take());
+        match (refused, error) {
+            (Some(Refusal::File(error)), _) => error,
+            (Some(Refusal::Tensor(problem)), _) => wrap(problem),
+            (None, burn_pack::Error::AlreadyExists(_)) => FileError::Exists { path },
+            (None, other) => FileError::Io {
                 path,
                 action: "write",
                 cause: io::Error::other(other.to_string()),
@@ -57,11 +66,21 @@ pub(super) fn write(
     })
 }
 
+/// Why values could not be had while they were written, which burn's error has as a text alone.
+#[derive(Debug)]
+enum Refusal {
+    File(FileError),
+    Tensor(TensorError),
+}
+
+type Refused = Arc<Mutex<Option<Refusal>>>;
+
 /// A tensor whose values are read when it is its turn.
 fn deferred(
     parameter: &HubParameter,
     tensors: &Tensors,
     stored: StoredAs,
+    refused: &Refused,
 ) -> Result<Tensor, TensorError> {
     let shape = parameter.module_shape();
     let (key, path) = (parameter.key().to_owned(), parameter.path.clone());
@@ -75,12 +94,18 @@ fn deferred(
     let length = info.byte_len();
     let (parameter, values) = (parameter.clone(), Arc::clone(&tensors.values));
     let own = shape.clone();
+    let refused = Arc::clone(refused);
     let bytes = move || {
-        let failed = |message: String| burn_pack::Error::IoError(message);
-        let values = values.of(&parameter).map_err(|e| failed(e.to_string()))?;
-        let values = parameter.to_module_layout(values);
+        let failed = |refusal: Refusal| {
+            if let Ok(mut refused) = refused.lock() {
+                *refused = Some(refusal);
+            }
+            burn_pack::Error::IoError("a value is refused".to_owned())
+        };
+        let values = values.of(&parameter);
+        let values = parameter.to_module_layout(values.map_err(|e| failed(Refusal::File(e)))?);
         let parts = stored.bytes(&key, &own, &values);
-        let mut parts = parts.map_err(|e| failed(e.to_string()))?;
+        let mut parts = parts.map_err(|e| failed(Refusal::Tensor(e)))?;
         let bytes = parts.remove(&key).unwrap_or_default();
         Ok(Bytes::from_bytes_vec(bytes))
     };

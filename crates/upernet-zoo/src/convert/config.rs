@@ -44,12 +44,13 @@ impl Settings {
             None => (beside(source, CONFIG), false),
         };
         let processor = path.with_file_name(PROCESSOR);
-        let processor = if processor.exists() {
+        let processor = if processor.symlink_metadata().is_ok() {
             HfProcessorConfig::read(&processor)?
         } else {
             HfProcessorConfig::default()
         };
-        if is_given || path.exists() {
+        // A link to nothing is no missing configuration: none is made up in its place.
+        if is_given || path.symlink_metadata().is_ok() {
             match read(&path, made, names) {
                 Ok(network) => {
                     return Ok(Self {

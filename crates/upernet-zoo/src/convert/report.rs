@@ -26,6 +26,8 @@ pub struct Conversion {
     pub absent: Vec<Absent>,
     /// What became of every tensor of the source.
     pub keys: KeyReport,
+    /// Names of other weights in the file that were left alone, such as averages.
+    pub other_weights: Vec<String>,
     /// The files that were written.
     pub files: Vec<PathBuf>,
 }

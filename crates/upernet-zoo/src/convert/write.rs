@@ -16,6 +16,7 @@ use super::{Absent, ConvertOptions, Converted, WeightFormat, burnpack, config::S
 use crate::{
     Error,
     match_up::MatchUp,
+    model_folder::write_model_folder,
     parameters::{Form, HubParameter},
     save::{bytes, info},
 };
@@ -53,9 +54,10 @@ impl Values {
     }
 }
 
-/// Writes the folder, the weights last, and returns the files.
+/// Writes the folder and returns its files.
 ///
-/// Nothing is written if one of them is there and may not be replaced.
+/// Nothing is written if one of them is there and may not be replaced, if another file's weights would be
+/// read instead, or if a value is refused.
 pub(super) fn folder(
     folder: &Path,
     settings: &Settings,
@@ -77,23 +79,27 @@ pub(super) fn folder(
         return Err(FileError::Exists { path: path.clone() }.into());
     }
     burnpack::check(tensors.made, options)?;
-    std::fs::create_dir_all(folder).map_err(|cause| FileError::Io {
-        path: folder.to_owned(),
-        action: "make the folder",
-        cause,
-    })?;
-    match tensors.made {
-        Converted::UperNet => {
-            settings.network.write(&files[0], overwrite)?;
-            settings.processor.write(&files[1], overwrite)?;
-        }
-        Converted::Backbone => settings.network.backbone.write(&files[0], overwrite)?,
+    let mut read_before = Checkpoint::file_names()
+        .take_while(|name| *name != weights)
+        .map(|name| folder.join(name));
+    if let Some(path) = read_before.find(|file| file.symlink_metadata().is_ok()) {
+        return Err(Error::Shadowed {
+            path,
+            weights: weights.to_owned(),
+        });
     }
+    let texts = match tensors.made {
+        Converted::UperNet => vec![
+            ("preprocessor_config.json", settings.processor.to_json()),
+            ("config.json", settings.network.to_json()),
+        ],
+        Converted::Backbone => vec![("config.json", settings.network.backbone.to_json())],
+    };
     let path = &files[names.len() - 1];
-    match options.format {
-        WeightFormat::Safetensors => safetensors(path, tensors, options.stored, overwrite)?,
-        WeightFormat::Burnpack => burnpack::write(path, tensors, options.stored, overwrite)?,
-    }
+    write_model_folder(folder, &texts, overwrite, || match options.format {
+        WeightFormat::Safetensors => safetensors(path, tensors, options.stored, overwrite),
+        WeightFormat::Burnpack => burnpack::write(path, tensors, options.stored, overwrite),
+    })?;
     Ok(files)
 }
 

@@ -23,10 +23,14 @@ fn hub_part(part: &str) -> &str {
     row.map_or(part, |row| row.1)
 }
 
-/// Whether some of the keys are a head's, so that the file is a whole network.
+/// Whether some of the keys are a head's, so that the file is a whole network, or what is left of one.
 pub(crate) fn has_heads<'a>(mut keys: impl Iterator<Item = &'a str>) -> bool {
-    let decode = |key: &str| key.split('.').any(|part| part == "decode_head");
-    keys.any(decode)
+    let is_head = |part: &str| {
+        HEADS
+            .iter()
+            .any(|head| head.strip_suffix('.') == Some(part))
+    };
+    keys.any(|key| key.split('.').any(is_head))
 }
 
 #[cfg(test)]
@@ -58,6 +62,7 @@ mod tests {
     #[test]
     fn a_whole_network_is_told_by_its_head() {
         assert!(has_heads(["module.decode_head.conv_seg.bias"].into_iter()));
+        assert!(has_heads(["auxiliary_head.conv_seg.bias"].into_iter()));
         assert!(!has_heads(
             ["backbone.norm0.weight", "head.weight"].into_iter()
         ));

@@ -26,7 +26,7 @@ const fn known(keys: &'static [&'static str], what: &'static str, reason: &'stat
 }
 
 /// The most telling first: a head of mmsegmentation is recognised by what UPerNet's has not.
-const KNOWN: [Known; 10] = [
+const KNOWN: [Known; 11] = [
     known(
         &["decoder.psp.", "segmentation_head.0."],
         "weights of segmentation_models.pytorch",
@@ -74,6 +74,12 @@ const KNOWN: [Known; 10] = [
         &["decode_head.query_embed."],
         "mmsegmentation weights with another decode head (a mask transformer)",
         "supported is UPerHead",
+    ),
+    known(
+        &["backbone.layer1.0.conv1.weight", "classifier.4.weight"],
+        "weights of torchvision's FCN or DeepLabV3",
+        "the last stages of their ResNet keep their size by dilation, which Hugging Face's does not; choose \
+         an image classifier's",
     ),
     known(
         &["layer1.0.conv1.weight", "downsample.2."],
@@ -178,6 +184,10 @@ mod tests {
                     "decode_head.convs.0.conv.weight",
                 ],
                 "another decode",
+            ),
+            (
+                vec!["classifier.4.weight", "backbone.layer1.0.conv1.weight"],
+                "FCN or DeepLabV3",
             ),
             (
                 vec![

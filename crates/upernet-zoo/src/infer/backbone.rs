@@ -1,5 +1,6 @@
 //! Backbones by the shapes of their tensors.
 
+mod dinov3_convnext;
 mod pvt_v2;
 mod swinv2;
 
@@ -16,7 +17,7 @@ const MAX_STAGES: usize = 16;
 const MAX_CHANNELS: usize = 1 << 20;
 
 /// Keys by which a family is known, the most telling first.
-const FAMILIES: [(&str, &str); 6] = [
+const FAMILIES: [(&str, &str); 7] = [
     (".blocks.0.attention.self.logit_scale", "swinv2"),
     (
         ".blocks.0.attention.self.relative_position_bias_table",
@@ -24,6 +25,7 @@ const FAMILIES: [(&str, &str); 6] = [
     ),
     (".layers.0.grn.weight", "convnextv2"),
     (".layers.0.dwconv.weight", "convnext"),
+    (".layers.0.depthwise_conv.weight", "dinov3_convnext"),
     (".layers.0.layer.0.convolution.weight", "resnet"),
     (".blocks.0.mlp.dwconv.dwconv.weight", "pvt_v2"),
 ];
@@ -36,7 +38,11 @@ pub(super) fn infer(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, Strin
     if let Some(kind) = super::vit::which(shapes) {
         return super::vit::infer(shapes, kind);
     }
-    let first_stage = ["backbone.encoder.layers.0", "backbone.encoder.stages.0"];
+    let first_stage = [
+        "backbone.encoder.layers.0",
+        "backbone.encoder.stages.0",
+        "backbone.stages.0",
+    ];
     let has = |end: &str| {
         first_stage
             .iter()
@@ -50,6 +56,7 @@ pub(super) fn infer(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, Strin
         Some("swin") => swin(shapes),
         Some("convnext") => convnext(shapes),
         Some("convnextv2") => convnext(shapes).map(second),
+        Some("dinov3_convnext") => dinov3_convnext::infer(shapes),
         Some("resnet") => resnet(shapes),
         Some("pvt_v2") => pvt_v2::infer(shapes),
         Some(_) => swinv2::infer(shapes),
@@ -226,6 +233,22 @@ fn resnet(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, String> {
         Ok(channels)
     });
     let hidden_sizes = hidden_sizes.collect::<Result<Vec<_>, String>>()?;
+    if layer_type == HfResNetLayerType::Bottleneck {
+        let middle = layer(0, 0, 1);
+        let [inner, inputs, ..] = shapes.get::<4>(&middle)?;
+        let expected = hidden_sizes.first().copied().unwrap_or_default() / 4;
+        if inputs != inner {
+            return Err(format!(
+                "{middle} is of a grouped convolution (of a ResNeXt), which Hugging Face's ResNet has not"
+            ));
+        }
+        if inner != expected {
+            return Err(format!(
+                "{middle} has {inner} channels, where Hugging Face's ResNet has {expected}, a quarter of \
+                 the stage's (a wide ResNet has more)"
+            ));
+        }
+    }
     let config = HfResNetConfig {
         num_channels,
         embedding_size,
@@ -236,7 +259,12 @@ fn resnet(shapes: &Shapes) -> Result<Inferred<HfBackboneConfig>, String> {
         depths,
         ..HfResNetConfig::default()
     };
-    let assumed = ["hidden_act relu", "downsample_in_bottleneck false"].map(str::to_owned);
+    let assumed = [
+        "hidden_act relu",
+        "downsample_in_bottleneck false",
+        "no dilation and no blurring",
+    ];
+    let assumed = assumed.map(str::to_owned);
     Ok(Inferred {
         config: HfBackboneConfig::ResNet(config),
         assumed: assumed.to_vec(),
@@ -336,12 +364,13 @@ mod tests {
         let keys = [0, 1, 2].map(|layer| {
             format!("backbone.encoder.stages.0.layers.0.layer.{layer}.convolution.weight")
         });
+        let basic: [&[usize]; 2] = [&[12, 8, 3, 3], &[12, 12, 3, 3]];
+        let bottleneck: [&[usize]; 3] = [&[3, 8, 1, 1], &[3, 3, 3, 3], &[12, 3, 1, 1]];
         for (layers, kind) in [
-            (2, HfResNetLayerType::Basic),
-            (3, HfResNetLayerType::Bottleneck),
+            (&basic[..], HfResNetLayerType::Basic),
+            (&bottleneck[..], HfResNetLayerType::Bottleneck),
         ] {
-            let layers = keys[..layers].iter();
-            let layers = layers.map(|key| (key.as_str(), &[12_usize, 8, 3, 3][..]));
+            let layers = keys.iter().map(String::as_str).zip(layers.iter().copied());
             let shapes: Vec<_> = layers.chain([STEM]).collect();
             let found = super::super::backbone(&Shapes::new(&shapes)).expect("bounded");
             let HfBackboneConfig::ResNet(resnet) = found.config else {
@@ -349,6 +378,21 @@ mod tests {
             };
             assert_eq!((resnet.layer_type, resnet.embedding_size), (kind, 8));
             assert_eq!((resnet.hidden_sizes, resnet.depths), (vec![12], vec![1]));
+        }
+        for (middle, part) in [
+            ([6, 3, 3, 3], "grouped"),
+            (
+                [6, 6, 3, 3],
+                "6 channels, where Hugging Face's ResNet has 3",
+            ),
+        ] {
+            let found = problem(&[
+                STEM,
+                (&keys[0], bottleneck[0]),
+                (&keys[1], &middle),
+                (&keys[2], bottleneck[2]),
+            ]);
+            assert!(found.contains(part), "{part} is not in {found}");
         }
         let one = problem(&[STEM, (&keys[0], &[12, 8, 3, 3])]);
         assert!(one.contains("1 convolutions"), "{one}");

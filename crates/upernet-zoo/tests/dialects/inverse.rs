@@ -300,6 +300,74 @@ fn the_tables_of_a_swin_v2_tell_its_windows() {
     );
 }
 
+/// As a model has them that was trained in parallel or compiled.
+#[test]
+fn names_of_the_hub_are_read_from_within_another_module() {
+    let device = Device::flex();
+    let options = ConvertOptions::default();
+    // No norm of theirs tells which maps are returned.
+    let [dinov3, residual] = [dinov3_convnext(), resnet()].map(|mut config| {
+        config.backbone = config.backbone.with_all_stages();
+        config
+    });
+    for config in [swin(), convnext(), dinov3, residual] {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let hub_folder = place.path().join("hub");
+        let hub = hub_state(&config, &hub_folder);
+        for (number, wrapper) in ["module.", "_orig_mod.module.", "model.", "net."]
+            .into_iter()
+            .enumerate()
+        {
+            let wrapped = |state: &State| -> State {
+                let keys = state.iter();
+                keys.map(|(key, tensor)| (format!("{wrapper}{key}"), tensor.clone()))
+                    .collect()
+            };
+            let source = place.path().join(format!("wrapped-{number}.safetensors"));
+            write(&source, &wrapped(&hub));
+            let made = place.path().join(format!("made-{number}"));
+            let done = convert(&source, &made, &options, &device).expect("it is unwrapped");
+            assert_eq!(
+                (done.made, done.keys.dialect),
+                (Converted::UperNet, Dialect::Hub)
+            );
+            assert!(read(&made) == hub, "{wrapper}");
+
+            let alone = hub.iter().filter_map(|(key, tensor)| {
+                Some((key.strip_prefix("backbone.")?.to_owned(), tensor.clone()))
+            });
+            let alone: State = alone.collect();
+            let source = place.path().join(format!("alone-{number}.safetensors"));
+            write(&source, &wrapped(&alone));
+            let made = place.path().join(format!("backbone-{number}"));
+            let done = convert(&source, &made, &options, &device).expect("it is unwrapped");
+            assert_eq!(done.made, Converted::Backbone);
+            // With the norms of all maps, where the network returned some.
+            let found = read(&made);
+            for (key, tensor) in alone {
+                assert!(found.get(&key) == Some(&tensor), "{wrapper}{key}");
+            }
+        }
+    }
+}
+
+/// What is left of a network is no backbone.
+#[test]
+fn an_auxiliary_head_without_the_other_is_half_a_network() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let hub = hub_state(&swin(), &place.path().join("hub"));
+    let mut state = written(&hub, "backbone.", |key| Some(microsoft(key)));
+    state.extend(heads(&hub, ""));
+    state.retain(|key, _| !key.starts_with("decode_head."));
+    let source = place.path().join("half.safetensors");
+    write(&source, &state);
+    let made = place.path().join("made");
+    let options = ConvertOptions::default();
+    let error = convert(&source, &made, &options, &Device::flex()).expect_err("half of it");
+    assert!(error.to_string().contains("decode_head."), "{error}");
+    assert!(!made.exists());
+}
+
 #[test]
 fn names_in_memory_of_transformers_5_are_converted_to_those_of_its_files() {
     let place = tempfile::tempdir().expect("a temporary folder");

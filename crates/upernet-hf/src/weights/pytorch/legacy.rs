@@ -42,6 +42,7 @@ pub(super) fn read(file: &[u8]) -> Result<Contents, PyTorchError> {
     let storage = |key: &str| storages.get(key).cloned();
     Ok(Contents {
         tensors: state_dict::tensors(&heap, top, file.len(), storage)?,
+        other_weights: state_dict::others(&heap, top),
         class_names: class_names::find(&heap, top),
     })
 }

@@ -51,14 +51,16 @@ pub struct PyTorchFile {
 #[derive(Debug)]
 struct Contents {
     tensors: BTreeMap<String, Strided>,
+    other_weights: Vec<String>,
     class_names: Option<Vec<String>>,
 }
 
 impl PyTorchFile {
     /// Maps a file and checks what it describes; no tensor is read, and no code is run.
     ///
-    /// The top of the file is a dictionary of tensors, or holds one as `state_dict` or `model`. The
-    /// file must not be changed by others as long as this lives.
+    /// The top of the file is a dictionary of tensors, or holds one as `state_dict` or `model`, or else
+    /// averaged weights as `state_dict_ema`, `model_ema`, `ema` or `teacher`; of several the first in this
+    /// order is taken. The file must not be changed by others as long as this lives.
     ///
     /// # Errors
     ///
@@ -94,6 +96,12 @@ impl PyTorchFile {
     #[must_use]
     pub fn class_names(&self) -> Option<&[String]> {
         self.contents.class_names.as_deref()
+    }
+
+    /// Returns the names of the dictionaries of weights that are not taken, such as averages.
+    #[must_use]
+    pub fn other_weights(&self) -> &[String] {
+        &self.contents.other_weights
     }
 
     /// Returns the tensors in order of their names.
@@ -170,6 +178,7 @@ fn read(file: &[u8]) -> Result<Contents, PyTorchError> {
     let storage = |key: &str| entry(&format!("data/{key}"));
     Ok(Contents {
         tensors: state_dict::tensors(&heap, top, file.len(), storage)?,
+        other_weights: state_dict::others(&heap, top),
         class_names: class_names::find(&heap, top),
     })
 }

@@ -12,8 +12,15 @@ use super::{
 };
 use crate::weights::{PyTorchError, TensorInfo};
 
-/// Keys under which training scripts keep the weights beside their own state.
-const NESTED: [&str; 2] = ["state_dict", "model"];
+/// Keys under which training scripts keep the weights beside their own state, and then averages of them.
+const NESTED: [&str; 6] = [
+    "state_dict",
+    "model",
+    "state_dict_ema",
+    "model_ema",
+    "ema",
+    "teacher",
+];
 
 /// How often the bytes of the file may be claimed, over all tensors; tied weights claim some twice.
 const MAX_SHARING: u64 = 8;
@@ -75,15 +82,31 @@ fn dictionary<'h>(
             found: heap.get(top).kind(),
         });
     };
-    let nested = NESTED.iter().find_map(|&wanted| {
+    Ok(nested(heap, items).next().map_or(items, |(_, items)| items))
+}
+
+/// The names of the dictionaries that could have been taken, and were not.
+pub(super) fn others(heap: &Heap<'_>, top: Reference) -> Vec<String> {
+    let Value::Dict(items) = heap.get(top) else {
+        return Vec::new();
+    };
+    let names = nested(heap, items).skip(1).map(|(name, _)| name.to_owned());
+    names.collect()
+}
+
+/// The dictionaries within the top one that weights may be in, the one to take first.
+fn nested<'h>(
+    heap: &'h Heap<'_>,
+    items: &'h [(Reference, Reference)],
+) -> impl Iterator<Item = (&'static str, &'h Vec<(Reference, Reference)>)> {
+    NESTED.into_iter().filter_map(|wanted| {
         items
             .iter()
             .find_map(|&(key, value)| match (heap.get(key), heap.get(value)) {
-                (&Value::Text(name), Value::Dict(items)) if name == wanted => Some(items),
+                (&Value::Text(name), Value::Dict(items)) if name == wanted => Some((wanted, items)),
                 _ => None,
             })
-    });
-    Ok(nested.unwrap_or(items))
+    })
 }
 
 /// Checks a tensor against its storage and the storage against the file.
