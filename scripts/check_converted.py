@@ -3,8 +3,8 @@
 
     check_converted.py [NAME ...] [--binary target/release/upernet]     # no NAME: all; --list
 
-Each network is built by transformers with random weights, and saved as mmsegmentation saves its own: a
-`.pth` under its names. `upernet convert` makes a folder of that, told nothing but the tensors, and
+Each network is built with random weights, by transformers or, a ViT, by goldens/mmseg_vit.py, and saved as
+mmsegmentation saves its own: a `.pth` under its names. `upernet convert` makes a folder of that, told nothing but the tensors, and
 `upernet forward` runs it on one image of the crop's size. All logits must agree within
 1e-3 x max(1, max|expected|), and the classes of 99.99 % of the pixels. Exit status 1 if one does not.
 
@@ -17,12 +17,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 import torch
+from goldens import mmseg_vit
 from goldens.cases import Case, beit, deep_stem, resnet
 from goldens.dialects import mmseg_state
 from goldens.weights import build, generator
@@ -55,6 +57,17 @@ def of_beit(width, layers, heads, out_stages, side, **more):
     return Case(backbone, (side, side), 1, head=head(width, 150))
 
 
+@dataclass
+class OfVit:
+    """A ViT as mmsegmentation has it, which transformers has not."""
+
+    width: int
+    heads: int
+    has_neck: bool
+    final_norm: bool
+    size: tuple[int, int] = (512, 512)
+
+
 def head(hidden_size, classes):
     return dict(hidden_size=hidden_size, auxiliary_channels=256, num_labels=classes)
 
@@ -75,6 +88,12 @@ NETWORKS = {
     "upernet_mae-base_fp16_8x2_512x512_160k_ade20k": lambda: of_beit(
         768, 12, 12, (4, 6, 8, 12), 512, use_absolute_position_embeddings=True
     ),
+    "upernet_vit-b16_mln_512x512_160k_ade20k": lambda: OfVit(768, 12, True, False),
+    "upernet_vit-b16_ln_mln_512x512_160k_ade20k": lambda: OfVit(768, 12, True, True),
+    "upernet_deit-s16_512x512_160k_ade20k": lambda: OfVit(384, 6, False, False),
+    "upernet_deit-s16_mln_512x512_160k_ade20k": lambda: OfVit(384, 6, True, False),
+    "upernet_deit-s16_ln_mln_512x512_160k_ade20k": lambda: OfVit(384, 6, True, True),
+    "upernet_deit-b16_512x512_160k_ade20k": lambda: OfVit(768, 12, False, False),
 }
 
 
@@ -97,18 +116,31 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def check(name, spec, folder, binary) -> bool:
+def network(name, spec):
+    """The network, and what mmsegmentation saves of it."""
+    if isinstance(spec, OfVit):
+        vit = mmseg_vit.Vit(
+            spec.width, spec.heads, 4 * spec.width, 16, 32, (2, 5, 8, 11), spec.final_norm
+        )
+        made = spec.width if spec.has_neck else None
+        model = mmseg_vit.build_network(name, vit, made, **head(512, 150))
+        return model, mmseg_vit.stored_state(model)
     built = build(name, spec)
     state = mmseg_state(built.canonical, built.config)
     if "_mae-" in name:
         state = mae_state(state, built.model)
+    return built.model, state
+
+
+def check(name, spec, folder, binary) -> bool:
+    model, state = network(name, spec)
     torch.save({"meta": {}, "state_dict": state}, folder / f"{name}.pth")
     pixels = torch.randn(1, 3, *spec.size, generator=generator(name, "pixel_values"))
     save_file({"pixel_values": pixels}, folder / "input.safetensors")
-    parameters = sum(value.numel() for value in built.model.parameters())
+    parameters = sum(value.numel() for value in model.parameters())
     with torch.no_grad():
-        expected = built.model.eval()(pixels).logits
-    del built, state
+        expected = model.eval()(pixels).logits
+    del model, state
 
     subprocess.run([binary, "convert", folder / f"{name}.pth", folder / "made", "-q"],
                    check=True, stdout=subprocess.DEVNULL)

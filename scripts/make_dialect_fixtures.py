@@ -46,12 +46,10 @@ import torchvision
 from safetensors.torch import save_file
 from torchvision.models.convnext import CNBlockConfig
 from torchvision.models.swin_transformer import PatchMergingV2, SwinTransformerBlockV2
-from transformers import Dinov2Config, UperNetConfig, UperNetForSemanticSegmentation
 
 from goldens import mmseg_vit
-from goldens.cases import STAGES, beit, case, convnext, deep_stem, resnet, swin
+from goldens.cases import beit, case, convnext, deep_stem, resnet, swin
 from goldens.dialects import mmseg_state
-from goldens.necks import MultiLevelNeck
 from goldens.weights import build, fill
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -129,23 +127,14 @@ def networks(out: Path) -> None:
 
 
 def vit_network(out: Path) -> None:
-    channels, made = 8, 6
-    # Something of the same shape for the heads to be built on.
-    place_holder = Dinov2Config(
-        hidden_size=made, num_hidden_layers=4, num_attention_heads=1, out_features=STAGES
-    )
+    vit = mmseg_vit.Vit(8, 2, 12, 8, 4, (0, 1, 2, 3), final_norm=True)
     head = dict(hidden_size=5, auxiliary_channels=4, num_labels=len(CLASSES))
-    model = UperNetForSemanticSegmentation(UperNetConfig(backbone_config=place_holder, **head))
-    vit = mmseg_vit.Vit(channels, 2, 12, 8, 4, (0, 1, 2, 3), final_norm=True)
-    model.backbone = mmseg_vit.Backbone(vit, MultiLevelNeck(channels, made))
-    with torch.no_grad():
-        for key, tensor in model.state_dict().items():
-            tensor.copy_(fill("dialects", mmseg_vit.fill_key(key), tensor))
+    model = mmseg_vit.build_network("dialects", vit, 6, **head)
     rounded(model)
-    state = {mmseg_vit.stored_name(key): tensor for key, tensor in half_state(model).items()}
+    state = {key: halved(tensor) for key, tensor in mmseg_vit.stored_state(model).items()}
     save_file(state, out / "mmseg-vit.safetensors")
     with torch.no_grad():
-        logits = model.eval()(pixels(*SIZE)).logits
+        logits = model(pixels(*SIZE)).logits
     save_file({"logits": logits.contiguous()}, out / "mmseg-vit.expected.safetensors")
 
 

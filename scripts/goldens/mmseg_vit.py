@@ -6,9 +6,12 @@ logits tell whether they are split right. Images are filled up with zeros to who
 
 import torch
 from torch import nn
+from transformers import Dinov2Config, UperNetConfig, UperNetForSemanticSegmentation
 from transformers.modeling_outputs import BackboneOutput
 
-from .necks import padded
+from .cases import STAGES
+from .necks import MultiLevelNeck, padded
+from .weights import fill
 
 
 class Attention(nn.Module):
@@ -92,7 +95,31 @@ class Backbone(nn.Module):
         self.vit, self.neck = vit, neck
 
     def forward_with_filtered_kwargs(self, pixel_values, **_):
-        return BackboneOutput(feature_maps=self.neck(self.vit(pixel_values)))
+        maps = self.vit(pixel_values)
+        return BackboneOutput(feature_maps=self.neck(maps) if self.neck else maps)
+
+
+def build_network(seed, vit, neck_channels, **head):
+    """A UPerNet on a ViT, with values chosen by the names of its tensors; no channels are no neck."""
+    width = vit.cls_token.shape[-1]
+    # Something of the same shape for the heads to be built on.
+    place_holder = Dinov2Config(
+        hidden_size=neck_channels or width,
+        num_hidden_layers=len(vit.out_indices),
+        num_attention_heads=1,
+        out_features=STAGES,
+    )
+    model = UperNetForSemanticSegmentation(UperNetConfig(backbone_config=place_holder, **head))
+    model.backbone = Backbone(vit, MultiLevelNeck(width, neck_channels) if neck_channels else None)
+    with torch.no_grad():
+        for key, tensor in model.state_dict().items():
+            tensor.copy_(fill(seed, _fill_key(key), tensor))
+    return model.eval()
+
+
+def stored_state(model):
+    """What mmsegmentation saves of it."""
+    return {stored_name(key): tensor for key, tensor in model.state_dict().items()}
 
 
 def stored_name(key):
@@ -105,6 +132,6 @@ def stored_name(key):
     return key.replace("batch_norm", "bn").replace(".classifier.", ".conv_seg.")
 
 
-def fill_key(key):
+def _fill_key(key):
     """The name by which a value of the right magnitude is chosen."""
     return key.replace("in_proj_", "in_proj.").replace("pos_embed", "position_embeddings")

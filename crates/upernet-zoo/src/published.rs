@@ -177,7 +177,7 @@ const IN22K_384: &str = "ImageNet-22K, 384";
 /// Licences: the pages of the hub, and the licence that mmsegmentation states of its collection. Checks:
 /// `docs/src/parity.md`. Parameters and multiply-adds: `cost`, and equal counts on PyTorch modules.
 #[rustfmt::skip]
-const PUBLISHED: [PublishedModel; 20] = [
+const PUBLISHED: [PublishedModel; 31] = [
     hub(page!("openmmlab/upernet-swin-tiny"), ["Swin-T", IN1K], ade20k(512), 59_941_862, 237.8, [44.41, 45.79]),
     hub(page!("openmmlab/upernet-swin-small"), ["Swin-S", IN1K], ade20k(512), 81_259_766, 261.5, [47.72, 49.24]),
     hub(page!("openmmlab/upernet-swin-base"), ["Swin-B", IN22K_384], ade20k(512), 121_415_076, 306.8, [50.76, 52.40]),
@@ -198,4 +198,15 @@ const PUBLISHED: [PublishedModel; 20] = [
     file(pth!("beit", "upernet_beit-base_8x2_640x640_160k_ade20k", "-eead221d"), ["BEiT-B", IN22K], ade20k(640), 163_407_980, 965.1, [53.08, 53.84]),
     file(pth!("beit", "upernet_beit-large_fp16_8x1_640x640_160k_ade20k", "-8fc0dd5d"), ["BEiT-L", IN22K], ade20k(640), 441_271_084, 1996.4, [56.33, 56.84]),
     file(pth!("mae", "upernet_mae-base_fp16_8x2_512x512_160k_ade20k", "_20220426_174752-f92a2975"), ["MAE ViT-B", IN1K], ade20k(512), 163_868_012, 606.8, [48.13, 48.70]),
+    file(pth!("vit", "upernet_vit-b16_mln_512x512_80k_ade20k", "_20210624_130547-0403cee1"), ["ViT-B, neck", IN22K], ade20k(512), 144_173_612, 445.2, [47.71, 49.51]),
+    file(pth!("vit", "upernet_vit-b16_mln_512x512_160k_ade20k", "_20210624_130547-852fa768"), ["ViT-B, neck", IN22K], ade20k(512), 144_173_612, 445.2, [46.75, 48.46]),
+    file(pth!("vit", "upernet_vit-b16_ln_mln_512x512_160k_ade20k", "_20210621_172828-f444c077"), ["ViT-B, norm, neck", IN22K], ade20k(512), 144_175_148, 445.2, [47.73, 49.95]),
+    file(pth!("vit", "upernet_deit-s16_512x512_80k_ade20k", "_20210624_095228-afc93ec2"), ["DeiT-S", IN1K], ade20k(512), 52_093_868, 61.8, [42.96, 43.79]),
+    file(pth!("vit", "upernet_deit-s16_512x512_160k_ade20k", "_20210621_160903-5110d916"), ["DeiT-S", IN1K], ade20k(512), 52_093_868, 61.8, [42.87, 43.79]),
+    file(pth!("vit", "upernet_deit-s16_mln_512x512_160k_ade20k", "_20210621_161021-fb9a5dfb"), ["DeiT-S, neck", IN1K], ade20k(512), 57_995_180, 275.9, [43.82, 45.07]),
+    file(pth!("vit", "upernet_deit-s16_ln_mln_512x512_160k_ade20k", "_20210621_161021-c0cd652f"), ["DeiT-S, norm, neck", IN1K], ade20k(512), 57_995_948, 275.9, [43.52, 45.01]),
+    file(pth!("vit", "upernet_deit-b16_512x512_80k_ade20k", "_20210624_130529-1e090789"), ["DeiT-B", IN1K], ade20k(512), 120_574_508, 140.4, [45.24, 46.73]),
+    file(pth!("vit", "upernet_deit-b16_512x512_160k_ade20k", "_20210621_180100-828705d7"), ["DeiT-B", IN1K], ade20k(512), 120_574_508, 140.4, [45.36, 47.16]),
+    file(pth!("vit", "upernet_deit-b16_mln_512x512_160k_ade20k", "_20210621_191949-4e1450f3"), ["DeiT-B, neck", IN1K], ade20k(512), 144_173_612, 445.2, [45.46, 47.16]),
+    file(pth!("vit", "upernet_deit-b16_ln_mln_512x512_160k_ade20k", "_20210623_153535-8a959c14"), ["DeiT-B, norm, neck", IN1K], ade20k(512), 144_175_148, 445.2, [45.37, 47.23]),
 ];

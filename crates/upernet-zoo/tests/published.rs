@@ -4,8 +4,8 @@ use burn::tensor::Device;
 use upernet_zoo::{
     Checked, PublishedModel, cost,
     hf::config::{
-        HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfResNetConfig, HfSwinConfig,
-        HfSwinV2Config,
+        HfBackboneConfig, HfBeitConfig, HfConfig, HfConvNextConfig, HfNeck, HfResNetConfig,
+        HfSwinConfig, HfSwinV2Config, HfVitConfig, HfVitOutputNorm,
     },
     published,
 };
@@ -60,6 +60,27 @@ fn beit(hidden_size: usize, layers: usize, image_size: usize, positions: bool) -
     .with_all_stages()
 }
 
+const NECK: Option<HfNeck> = Some(HfNeck::MultiLevel { channels: 768 });
+const DEIT_S_NECK: Option<HfNeck> = Some(HfNeck::MultiLevel { channels: 384 });
+
+fn vit(
+    hidden_size: usize,
+    neck: Option<HfNeck>,
+    apply_layernorm: HfVitOutputNorm,
+) -> HfBackboneConfig {
+    HfBackboneConfig::Vit(HfVitConfig {
+        image_size: 512,
+        hidden_size,
+        num_attention_heads: hidden_size / 64,
+        intermediate_size: 4 * hidden_size,
+        pad_to_patches: true,
+        apply_layernorm,
+        neck,
+        ..HfVitConfig::default()
+    })
+    .with_all_stages()
+}
+
 fn network(model: &PublishedModel) -> HfConfig {
     let backbone = match model.backbone {
         "Swin-T" => swin(96, 6, [3, 6, 12, 24], 7),
@@ -76,6 +97,12 @@ fn network(model: &PublishedModel) -> HfConfig {
         "BEiT-B" => beit(768, 12, 640, false),
         "BEiT-L" => beit(1024, 24, 640, false),
         "MAE ViT-B" => beit(768, 12, 512, true),
+        "ViT-B, neck" | "DeiT-B, neck" => vit(768, NECK, HfVitOutputNorm::Never),
+        "ViT-B, norm, neck" | "DeiT-B, norm, neck" => vit(768, NECK, HfVitOutputNorm::Last),
+        "DeiT-B" => vit(768, None, HfVitOutputNorm::Never),
+        "DeiT-S" => vit(384, None, HfVitOutputNorm::Never),
+        "DeiT-S, neck" => vit(384, DEIT_S_NECK, HfVitOutputNorm::Never),
+        "DeiT-S, norm, neck" => vit(384, DEIT_S_NECK, HfVitOutputNorm::Last),
         other => panic!("no architecture for {other}"),
     };
     let width = backbone.out_channels()[0];
