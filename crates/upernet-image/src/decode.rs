@@ -1,19 +1,21 @@
 //! Encoded bytes to an upright RGB photo, with every bound checked before memory is asked for.
 //!
 //! The format is found from the content, never from the file name. What becomes of pixels that are not
-//! 8-bit RGB is decided in [`rgb`], cut JPEG files are found in [`jpeg`].
+//! 8-bit RGB is decided in [`rgb`], cut JPEG files are found in [`jpeg`], PNG files have a reader of their
+//! own in [`png`](self::png).
 
 mod jpeg;
+mod png;
 mod rgb;
 
-use std::fs::File;
-use std::io::{self, Cursor, Read};
+use std::io::Cursor;
 use std::path::Path;
 
-use image::error::ImageError;
+use image::error::{ImageError, ImageResult};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 
 use crate::Error;
+use crate::file::read_bounded;
 
 const FORMATS: &str = "JPEG, PNG, WebP, TIFF, BMP or GIF";
 const UNNAMED: &str = "the given bytes";
@@ -50,8 +52,8 @@ impl Default for DecodeLimits {
 ///
 /// # Errors
 ///
-/// [`Error::NotFound`] and [`Error::Read`] about the file, and all errors of [`decode_image`]; each
-/// names the file.
+/// [`Error::NotFound`], [`Error::NotRegular`] and [`Error::Read`] about the file, and all errors of
+/// [`decode_image`]; each names the file.
 ///
 /// ```no_run
 /// use upernet_image::{DecodeLimits, read_image};
@@ -99,35 +101,6 @@ pub fn decode_image(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, Err
     decode_named(bytes, limits, UNNAMED)
 }
 
-/// Reads a file whole, but never more than the limit: a device or a pipe has no length to ask for.
-pub(crate) fn read_bounded(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, Error> {
-    let read_error = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => Error::NotFound {
-            path: path.to_path_buf(),
-        },
-        _ => Error::Read {
-            path: path.to_path_buf(),
-            source,
-        },
-    };
-    let file = File::open(path).map_err(read_error)?;
-    let too_large = || Error::TooManyBytes {
-        origin: path.display().to_string(),
-        max_bytes: limits.max_bytes,
-    };
-    if file.metadata().map_err(read_error)?.len() > limits.max_bytes {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::new();
-    file.take(limits.max_bytes.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(read_error)?;
-    if bytes.len() as u64 > limits.max_bytes {
-        return Err(too_large());
-    }
-    Ok(bytes)
-}
-
 impl DecodeLimits {
     /// Compares a header's size with the limits; `bytes` is the memory that its samples would take.
     pub(crate) fn check(
@@ -172,14 +145,7 @@ fn decode_named(bytes: &[u8], limits: &DecodeLimits, origin: &str) -> Result<Rgb
     let format = known_format(bytes, origin)?;
     let failed = |error: ImageError| decode_error(error, format_name(format), origin, limits);
 
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    // Sizes are compared below, where the message can name them; this bounds inner allocations.
-    reader.limits({
-        let mut inner = image::Limits::no_limits();
-        inner.max_alloc = Some(limits.max_bytes);
-        inner
-    });
-    let mut decoder = reader.into_decoder().map_err(failed)?;
+    let mut decoder = open(bytes, format, limits).map_err(failed)?;
     let (width, height) = decoder.dimensions();
     limits.check(origin, [height, width], decoder.total_bytes())?;
     if width == 0 || height == 0 {
@@ -197,6 +163,25 @@ fn decode_named(bytes: &[u8], limits: &DecodeLimits, origin: &str) -> Result<Rgb
     let mut upright = DynamicImage::ImageRgb8(rgb::rgb_from_dynamic(picture, origin)?);
     upright.apply_orientation(orientation);
     Ok(upright.into_rgb8())
+}
+
+/// Reads a file up to its pixels.
+fn open<'a>(
+    bytes: &'a [u8],
+    format: ImageFormat,
+    limits: &DecodeLimits,
+) -> ImageResult<Box<dyn ImageDecoder + 'a>> {
+    if format == ImageFormat::Png {
+        return Ok(Box::new(png::PngPhoto::new(bytes, limits.max_bytes)?));
+    }
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    // Sizes are compared by the caller, whose message can name them; this bounds inner allocations.
+    reader.limits({
+        let mut inner = image::Limits::no_limits();
+        inner.max_alloc = Some(limits.max_bytes);
+        inner
+    });
+    Ok(Box::new(reader.into_decoder()?))
 }
 
 fn known_format(bytes: &[u8], origin: &str) -> Result<ImageFormat, Error> {

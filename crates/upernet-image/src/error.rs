@@ -23,6 +23,14 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The path is no regular file, so it may have no end, or never begin.
+    #[error("{}: is {found}; give the path of a file", path.display())]
+    NotRegular {
+        /// The path.
+        path: PathBuf,
+        /// What is there.
+        found: &'static str,
+    },
     /// There is not one byte to decode.
     #[error("{origin}: is empty (0 bytes)")]
     Empty {
@@ -202,7 +210,8 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NotFound { .. } => ErrorKind::NotFound,
-            Self::Empty { .. }
+            Self::NotRegular { .. }
+            | Self::Empty { .. }
             | Self::UnknownFormat { .. }
             | Self::Decode { .. }
             | Self::UnsupportedPixels { .. }

@@ -38,6 +38,7 @@
 
 mod decode;
 mod error;
+mod file;
 mod label_map;
 mod label_png;
 mod logits;

@@ -36,7 +36,11 @@ pub(super) fn differs(
 
 fn palette(path: &Path, limits: &DecodeLimits) -> Option<Vec<u8>> {
     let bytes = read_bounded(path, limits.max_bytes).ok()?;
-    let reader = png::Decoder::new(Cursor::new(bytes)).read_info().ok()?;
+    let mut decoder = png::Decoder::new(Cursor::new(bytes));
+    // 1 MB of a profile or of a text may inflate to 1 GB.
+    decoder.set_ignore_iccp_chunk(true);
+    decoder.set_ignore_text_chunk(true);
+    let reader = decoder.read_info().ok()?;
     reader
         .info()
         .palette

@@ -119,20 +119,18 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
 /// Returns how a file begins, for a look at what it is.
 pub(crate) fn peek(path: &Path) -> Result<String, Error> {
     const BYTES: u64 = 4096;
-    let failed = |cause: io::Error| read_error(path, cause);
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    file.take(BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    let read = open_regular(path)?.take(BYTES).read_to_end(&mut bytes);
+    read.map_err(|cause| read_error(path, cause))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Reads a file whole, but never more than `most` bytes.
 pub(crate) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
-    let failed = |cause: io::Error| read_error(path, cause);
-    let file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
+    let file = open_regular(path)?;
     let read = file.take(most.saturating_add(1)).read_to_end(&mut bytes);
-    read.map_err(failed)?;
+    read.map_err(|cause| read_error(path, cause))?;
     if bytes.len() as u64 > most {
         return Err(Error::Invalid {
             path: path.to_path_buf(),
@@ -140,6 +138,18 @@ pub(crate) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
         });
     }
     Ok(bytes)
+}
+
+/// Opens a regular file; anything else is refused first, as opening a pipe waits for its writer.
+fn open_regular(path: &Path) -> Result<File, Error> {
+    let failed = |cause: io::Error| read_error(path, cause);
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(Error::Invalid {
+            path: path.to_path_buf(),
+            problem: "is not a regular file; give the path of one".to_owned(),
+        });
+    }
+    File::open(path).map_err(failed)
 }
 
 fn read_error(path: &Path, cause: io::Error) -> Error {
@@ -191,4 +201,40 @@ fn entries(folder: &Path) -> Result<Vec<(String, bool)>, Error> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn pipes_devices_and_folders_are_refused_unopened() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("mask.png");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        for path in [&*pipe, Path::new("/dev/zero"), folder.path()] {
+            let line = format!(
+                "{}: is not a regular file; give the path of one",
+                path.display()
+            );
+            assert_eq!(read_bounded(path, 10).unwrap_err().to_string(), line);
+            assert_eq!(peek(path).unwrap_err().to_string(), line);
+        }
+    }
+
+    #[test]
+    fn a_file_may_have_the_limit_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mask.png");
+        fs::write(&path, "12345").unwrap();
+        assert_eq!(read_bounded(&path, 5).unwrap(), b"12345");
+        assert!(
+            read_bounded(&path, 4)
+                .unwrap_err()
+                .to_string()
+                .ends_with("limit of 4 bytes")
+        );
+    }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use png::{BitDepth, ColorType, Decoder, DecodingError, Limits};
 
-use crate::decode::{one_line, read_bounded};
+use crate::decode::one_line;
+use crate::file::read_bounded;
 use crate::{DecodeLimits, Error, LabelMap};
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -14,8 +15,8 @@ const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 ///
 /// # Errors
 ///
-/// [`Error::NotFound`] and [`Error::Read`] about the file, and all errors of [`decode_label_png`]; each
-/// names the file.
+/// [`Error::NotFound`], [`Error::NotRegular`] and [`Error::Read`] about the file, and all errors of
+/// [`decode_label_png`]; each names the file.
 ///
 /// ```
 /// use upernet_image::{DecodeLimits, LabelMap, Overwrite, Palette, read_label_png, write_label_png};
@@ -67,6 +68,9 @@ fn decode_named(bytes: &[u8], limits: &DecodeLimits, origin: &str) -> Result<Lab
         bytes: usize::try_from(limits.max_bytes).unwrap_or(usize::MAX),
     };
     let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), inner_limits);
+    // A mask's colours mean nothing, and 1 MB of profile may inflate to 1 GB.
+    decoder.set_ignore_iccp_chunk(true);
+    decoder.set_ignore_text_chunk(true);
     let header = decoder.read_header_info().map_err(failed)?;
     let (width, height, depth) = (header.width, header.height, header.bit_depth);
     // The samples as stored, and again as labels of two bytes.

@@ -153,29 +153,56 @@ fn empty_missing_and_unreadable_are_told_apart() {
         ErrorKind::NotFound,
         "no/such/file.jpg: no such file",
     );
-    let folder = tempfile::tempdir().unwrap();
-    let unreadable = read_image(folder.path(), &limits).unwrap_err();
-    assert_one_line(
-        &unreadable,
-        ErrorKind::Io,
-        &folder.path().display().to_string(),
-    );
     let missing = read_label_png("no/such/mask.png", &limits).unwrap_err();
     assert_one_line(&missing, ErrorKind::NotFound, "no/such/mask.png");
 }
 
+#[test]
+fn a_folder_is_no_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!(
+        "{}: is a folder; give the path of a file",
+        folder.path().display()
+    );
+    let limits = DecodeLimits::default();
+    let photo = read_image(folder.path(), &limits).unwrap_err();
+    assert_one_line(&photo, ErrorKind::BadData, &line);
+    let mask = read_label_png(folder.path(), &limits).unwrap_err();
+    assert_one_line(&mask, ErrorKind::BadData, &line);
+}
+
+/// Opening the pipe would wait for somebody to write into it, reading the device would not end.
 #[cfg(unix)]
 #[test]
-fn an_endless_device_is_too_large() {
+fn pipes_and_devices_are_refused_unopened() {
+    let folder = tempfile::tempdir().unwrap();
+    let [pipe, device] = ["pipe.png", "link.png"].map(|name| folder.path().join(name));
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", &device).unwrap();
+    let limits = DecodeLimits::default();
+    for path in [&*pipe, &*device, Path::new("/dev/null")] {
+        let line = format!("{}: is a pipe, a device or the like", path.display());
+        let photo = read_image(path, &limits).unwrap_err();
+        assert_one_line(&photo, ErrorKind::BadData, &line);
+        let mask = read_label_png(path, &limits).unwrap_err();
+        assert_one_line(&mask, ErrorKind::BadData, &line);
+    }
+}
+
+/// The length of such a file reads as zero, so what is read has to be counted.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_without_a_length_is_bounded() {
     let limits = DecodeLimits {
-        max_bytes: 10_000,
+        max_bytes: 10,
         ..DecodeLimits::default()
     };
-    let error = read_image(Path::new("/dev/zero"), &limits).unwrap_err();
+    let error = read_image(Path::new("/proc/self/status"), &limits).unwrap_err();
     assert_one_line(
         &error,
         ErrorKind::TooLarge,
-        "/dev/zero: needs more than the limit of 10000",
+        "/proc/self/status: needs more than the limit of 10",
     );
 }
 
