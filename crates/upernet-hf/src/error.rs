@@ -27,6 +27,14 @@ pub enum Error {
         /// What was expected there, or what to do.
         hint: String,
     },
+    /// A file has to be there, and something else is, which may have no end or never begin.
+    #[error("{}: is {found}, not a file", path.display())]
+    NotRegular {
+        /// Where the file has to be.
+        path: PathBuf,
+        /// What is there.
+        found: &'static str,
+    },
     /// The operating system refused a read or a write.
     #[error("{}: cannot {action}: {cause}", path.display())]
     Io {
@@ -115,6 +123,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::NotRegular { .. } => ErrorKind::BadData,
             Self::Io { .. } => ErrorKind::Io,
             Self::Exists { .. } => ErrorKind::Exists,
             Self::Config { problem, .. } => problem.kind(),

@@ -1,6 +1,6 @@
 //! `preprocessor_config.json`: how an image becomes the network's input.
 
-use std::path::Path;
+use std::{ops::RangeInclusive, path::Path};
 
 use serde_json::{Value, json};
 
@@ -14,8 +14,12 @@ use crate::{
     output::{Overwrite, write_file},
 };
 
-/// Pixels along one side of the network's input.
-const MAX_SIDE: usize = 16_384;
+/// Most pixels along one side of a network's input.
+pub const MAX_SIDE: usize = 16_384;
+/// Most pixels of a network's input that a photo is resized to.
+const MAX_PIXELS: usize = 8192 * 8192;
+/// Standard deviations; pixel values are divided by them.
+const DEVIATIONS: RangeInclusive<f64> = 1e-6..=1e6;
 /// Entries of a mean or a standard deviation.
 const MAX_CHANNELS: usize = 65_536;
 
@@ -173,7 +177,7 @@ impl HfProcessorConfig {
             )?,
             do_normalize: fields.boolean("do_normalize", default.do_normalize)?,
             image_mean: fields.numbers("image_mean", &default.image_mean, &lengths, means)?,
-            image_std: fields.numbers("image_std", &default.image_std, &lengths, &(0.0..=1e6))?,
+            image_std: fields.numbers("image_std", &default.image_std, &lengths, &DEVIATIONS)?,
             do_reduce_labels: fields.boolean("do_reduce_labels", old_reduce_labels)?,
         };
         config.check()?;
@@ -181,16 +185,12 @@ impl HfProcessorConfig {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        if let Some(index) = self
-            .image_std
-            .iter()
-            .position(|&deviation| deviation == 0.0)
-        {
-            let field = format!("image_std[{index}]");
+        let [height, width] = self.size;
+        if self.do_resize && height * width > MAX_PIXELS {
             return Err(ConfigError::OutOfRange {
-                field,
-                found: "0".into(),
-                allowed: "more than 0, pixel values are divided by it".into(),
+                field: "size".into(),
+                found: format!("{height} x {width}"),
+                allowed: "8192 x 8192 pixels in all".into(),
             });
         }
         if self.image_mean.len() != self.image_std.len() {

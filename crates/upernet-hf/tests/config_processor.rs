@@ -37,6 +37,12 @@ fn the_new_name_of_reduce_labels_wins() {
 }
 
 #[test]
+fn a_size_that_nothing_is_resized_to_may_be_large() {
+    let size = parse(r#"{"size": 16384, "do_resize": false}"#).map(|processor| processor.size);
+    assert_eq!(size, Ok([16_384, 16_384]));
+}
+
+#[test]
 fn what_is_written_reads_back_exactly() {
     let processor = HfProcessorConfig {
         do_resize: false,
@@ -76,7 +82,15 @@ fn each_wrong_field_is_named() {
         ),
         (
             r#"{"image_std": [1, 0, 1]}"#,
-            "field `image_std[1]` is 0, allowed is more than 0, pixel values are divided by it",
+            "field `image_std[1]` is 0, allowed is 0.000001 to 1000000",
+        ),
+        (
+            r#"{"image_std": [1, 1, 1e-308]}"#,
+            "field `image_std[2]` is 1e-308, allowed is 0.000001 to 1000000",
+        ),
+        (
+            r#"{"size": [16384, 4097]}"#,
+            "field `size` is 16384 x 4097, allowed is 8192 x 8192 pixels in all",
         ),
         (
             r#"{"image_mean": [0.5]}"#,

@@ -421,11 +421,9 @@ fn a_missing_file_and_a_folder_are_named() {
     let missing = HfConfig::read(&folder.path().join("config.json")).expect_err("it is missing");
     assert_eq!(missing.kind(), ErrorKind::NotFound);
     let directory = HfConfig::read(folder.path()).expect_err("it is a folder");
-    assert_eq!(directory.kind(), ErrorKind::Io);
+    assert_eq!(directory.kind(), ErrorKind::BadData);
     assert!(
-        directory
-            .to_string()
-            .ends_with("cannot read: it is a folder"),
+        directory.to_string().ends_with(": is a folder, not a file"),
         "{directory}"
     );
 }

@@ -243,10 +243,9 @@ fn folders_devices_and_empty_files_are_not_weights() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::create_dir(folder.path().join("model.safetensors")).expect("it is writable");
     let directory = Checkpoint::open(folder.path()).expect_err("it is a folder");
+    assert_eq!(directory.kind(), ErrorKind::BadData);
     assert!(
-        directory
-            .to_string()
-            .ends_with("cannot read: it is a folder"),
+        directory.to_string().ends_with(": is a folder, not a file"),
         "{directory}"
     );
     let empty = folder.path().join("empty.safetensors");
@@ -256,8 +255,11 @@ fn folders_devices_and_empty_files_are_not_weights() {
     #[cfg(unix)]
     {
         let device = Checkpoint::open(Path::new("/dev/zero")).expect_err("it never ends");
+        assert_eq!(device.kind(), ErrorKind::BadData);
         assert!(
-            device.to_string().ends_with("it is not a regular file"),
+            device
+                .to_string()
+                .ends_with(": is a pipe, a device or the like, not a file"),
             "{device}"
         );
     }

@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use upernet_hf::{Overwrite, config::HfConfig, processor::HfProcessorConfig};
+use upernet_hf::{
+    Overwrite,
+    config::HfConfig,
+    processor::{HfProcessorConfig, MAX_SIDE},
+};
 
 use crate::{
     Error, Weights,
@@ -164,13 +168,10 @@ fn lower<'a>(
     Ok(graph)
 }
 
-/// Pixels along one side of an image, as in `preprocessor_config.json`.
-const MOST_PIXELS: usize = 16_384;
-
 /// What no network takes.
 fn refused(size: [usize; 2]) -> Option<String> {
-    let fits = size.iter().all(|side| (1..=MOST_PIXELS).contains(side));
-    (!fits).then(|| format!("1 to {MOST_PIXELS} pixels along each side"))
+    let fits = size.iter().all(|side| (1..=MAX_SIDE).contains(side));
+    (!fits).then(|| format!("1 to {MAX_SIDE} pixels along each side"))
 }
 
 #[cfg(test)]

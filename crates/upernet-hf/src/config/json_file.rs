@@ -1,10 +1,6 @@
 //! Bounded reads of small files.
 
-use std::{
-    fs::File,
-    io::{self, Read as _},
-    path::Path,
-};
+use std::{fs::File, io::Read as _, path::Path};
 
 use serde_json::Value;
 
@@ -21,15 +17,14 @@ pub(crate) fn open_regular(path: &Path) -> Result<(File, u64), Error> {
         .metadata()
         .map_err(|cause| Error::reading(path, cause))?;
     if !metadata.is_file() {
-        let what = if metadata.is_dir() {
-            "it is a folder"
-        } else {
-            "it is not a regular file"
-        };
-        return Err(Error::reading(
-            path,
-            io::Error::new(io::ErrorKind::InvalidInput, what),
-        ));
+        return Err(Error::NotRegular {
+            path: path.into(),
+            found: if metadata.is_dir() {
+                "a folder"
+            } else {
+                "a pipe, a device or the like"
+            },
+        });
     }
     let file = File::open(path).map_err(|cause| Error::reading(path, cause))?;
     Ok((file, metadata.len()))

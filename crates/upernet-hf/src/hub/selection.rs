@@ -13,6 +13,7 @@ use std::{
 use serde::Deserialize;
 
 use super::Error;
+use crate::error::Quoted;
 
 /// The network's configuration; no folder is a model without it.
 pub(super) const CONFIG: &str = "config.json";
@@ -82,7 +83,8 @@ pub(super) fn shards(index: &Path) -> Result<Vec<String>, Error> {
     }
     if let Some(bad) = names.iter().find(|name| !is_plain_shard(name)) {
         return Err(broken(format!(
-            "{bad:?} is not the plain name of a weight file"
+            "{} is not the plain name of a weight file",
+            Quoted(bad)
         )));
     }
     Ok(names.into_iter().collect())
@@ -165,6 +167,10 @@ mod tests {
                 "{name:?} must be refused"
             );
         }
+        let long = "A".repeat(100_000);
+        let error = read(&format!(r#"{{"weight_map": {{"a": "{long}"}}}}"#)).expect_err("too long");
+        let cut = format!("\"{}\"... is not the plain name", &long[..80]);
+        assert!(error.to_string().contains(&cut), "{error}");
     }
 
     #[test]

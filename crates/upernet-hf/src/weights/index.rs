@@ -12,6 +12,9 @@ use crate::error::{ErrorKind, Quoted};
 /// Files that an index may name.
 const MAX_SHARDS: usize = 1024;
 
+/// Bytes of a file's name: no system has longer ones.
+const MAX_FILE_NAME: usize = 255;
+
 /// What is wrong with the index of a sharded checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -99,7 +102,8 @@ pub(crate) fn parse(text: &[u8]) -> Result<BTreeMap<String, Vec<String>>, IndexE
 fn is_file_name(name: &str) -> bool {
     let mut components = Path::new(name).components();
     let plain = matches!(components.next(), Some(Component::Normal(part)) if part == name);
-    plain && components.next().is_none() && !name.contains(['/', '\\', ':', '\0'])
+    let short = name.len() <= MAX_FILE_NAME;
+    plain && short && components.next().is_none() && !name.contains(['/', '\\', ':', '\0'])
 }
 
 #[cfg(test)]
@@ -139,6 +143,10 @@ mod tests {
             error.to_string(),
             "places tensor \"a\" in \"../secret\", which is not a file name in the same folder"
         );
+        let long = format!(r#"{{"weight_map": {{"a": "{}"}}}}"#, "A".repeat(256));
+        let error = parse(long.as_bytes()).expect_err("no system has such names");
+        let cut = format!("places tensor \"a\" in \"{}\"..., which", "A".repeat(80));
+        assert!(error.to_string().starts_with(&cut), "{error}");
         let error = parse(br#"{"weight_map": {"a": 3}}"#).expect_err("3 is no file");
         assert!(matches!(error, IndexError::NotAFileName { .. }), "{error}");
         let many: Vec<String> = (0..1025).map(|n| format!("\"{n}\": \"{n}\"")).collect();

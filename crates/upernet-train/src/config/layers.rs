@@ -72,7 +72,15 @@ impl ConfigSource {
             action: "read the config",
             cause,
         };
-        let bytes = std::fs::metadata(path).map_err(failed)?.len();
+        let metadata = std::fs::metadata(path).map_err(failed)?;
+        // Opening a pipe waits for its writer.
+        if !metadata.is_file() {
+            return Err(Error::Config {
+                origin: path.display().to_string(),
+                problem: "is not a regular file; give the path of one".to_owned(),
+            });
+        }
+        let bytes = metadata.len();
         if bytes > LARGEST {
             return Err(Error::Config {
                 origin: path.display().to_string(),
