@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use upernet::hf::processor::MAX_SIDE;
 
 pub(crate) use convert::{ConvertArgs, Dtype, Format};
 pub(crate) use data::{AbsentName, DataArgs, DataVerb, DatasetArgs, EvalArgs, LookArgs};
@@ -431,19 +432,25 @@ fn share(text: &str) -> Result<f32, String> {
 fn side_or_size(text: &str) -> Result<[usize; 2], String> {
     let square = || size(&format!("{text}x{text}"));
     size(text).or_else(|_| square()).map_err(|_| {
-        "use HEIGHTxWIDTH or the side of a square in pixels, each from 1 to 65535, as in 512"
-            .to_owned()
+        format!(
+            "use HEIGHTxWIDTH or the side of a square in pixels, each from 1 to {MAX_SIDE}, as in 512"
+        )
     })
 }
 
 /// Parses `HEIGHTxWIDTH`, in pixels.
 fn size(text: &str) -> Result<[usize; 2], String> {
-    let side = |text: &str| text.parse().ok().filter(|side| (1..=65_535).contains(side));
+    let side = |text: &str| {
+        text.parse()
+            .ok()
+            .filter(|side| (1..=MAX_SIDE).contains(side))
+    };
     let sides = text
         .split_once('x')
         .and_then(|(height, width)| Some([side(height)?, side(width)?]));
-    sides
-        .ok_or_else(|| "use HEIGHTxWIDTH in pixels, each from 1 to 65535, as in 512x512".to_owned())
+    sides.ok_or_else(|| {
+        format!("use HEIGHTxWIDTH in pixels, each from 1 to {MAX_SIDE}, as in 512x512")
+    })
 }
 
 #[cfg(test)]
@@ -460,7 +467,8 @@ mod tests {
     #[test]
     fn sizes_are_height_first() {
         assert_eq!(size("480x640"), Ok([480, 640]));
-        for wrong in ["480", "0x5", "x", "70000x1", "-1x4", "4 x 4"] {
+        assert_eq!(size("1x16384"), Ok([1, 16_384]));
+        for wrong in ["480", "0x5", "x", "16385x1", "-1x4", "4 x 4"] {
             assert!(size(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,13 +1,10 @@
 //! What goes to stderr: errors, notes, details and progress bars, as loud as `-q` and `-v` say.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Write as _},
-};
+use std::io::{self, Write as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cli::Verbosity;
+use crate::{cli::Verbosity, output::one_line};
 
 /// The way to stderr. Results go to stdout, through [`crate::output`].
 #[derive(Clone, Copy, Debug)]
@@ -100,27 +97,4 @@ impl Console {
 /// Writes one line. A closed stderr leaves nobody to tell.
 fn line(text: &str) {
     let _ = writeln!(io::stderr(), "{}", one_line(text));
-}
-
-/// Escapes what would break the line or colour the terminal, in a file's name for example.
-fn one_line(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            let _ = write!(escaped, "{}", character.escape_default());
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::one_line;
-
-    #[test]
-    fn a_message_stays_on_its_line() {
-        assert_eq!(one_line("a\nb\u{1b}[31m ä"), "a\\nb\\u{1b}[31m ä");
-    }
 }

@@ -11,5 +11,5 @@ use crate::{
 pub(crate) fn run(args: &CompletionsArgs) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "upernet", &mut script);
-    Stdout::default().print(&String::from_utf8_lossy(&script))
+    Stdout::default().print_verbatim(&script)
 }

@@ -24,7 +24,7 @@ pub(crate) fn run(verb: &ConfigVerb) -> Result<(), Failure> {
 fn init(preset: &str, out: Option<&Path>, force: bool) -> Result<(), Failure> {
     let text = presets::text(preset)?;
     let Some(path) = out else {
-        return Stdout::default().print(text);
+        return Stdout::default().print_verbatim(text.as_bytes());
     };
     let overwrite = if force {
         Overwrite::Replace
@@ -40,7 +40,7 @@ fn show(settings: &SettingsArgs, json: bool) -> Result<(), Failure> {
     if json {
         Stdout::default().print_json(&config)
     } else {
-        Stdout::default().print(&config.to_toml()?)
+        Stdout::default().print_verbatim(config.to_toml()?.as_bytes())
     }
 }
 

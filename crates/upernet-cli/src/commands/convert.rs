@@ -14,7 +14,7 @@ use crate::{
     cli::{ConvertArgs, Dtype, Format},
     console::Console,
     failure::Failure,
-    output::Stdout,
+    output::{Stdout, one_line},
 };
 
 #[derive(Serialize)]
@@ -114,7 +114,7 @@ fn document<'a>(
 fn text(args: &ConvertArgs, done: &Conversion, verbose: bool) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
-        let _ = writeln!(text, "{name:<10}  {value}");
+        let _ = writeln!(text, "{name:<10}  {}", one_line(value));
     };
     let title = done.config.backbone.title();
     let made = match done.made {

@@ -17,7 +17,7 @@ use crate::{
     console::Console,
     failure::{Code, Failure},
     interrupt,
-    output::Stdout,
+    output::{Stdout, one_line},
 };
 
 pub(crate) fn run(verb: &DataVerb, console: Console) -> Result<(), Failure> {
@@ -89,12 +89,32 @@ fn check(look: &LookArgs) -> Result<(), Failure> {
     if look.json {
         stdout.print_json(&report)?;
     } else {
-        stdout.print(&format!("{report}\n"))?;
+        stdout.print(&format!("{}\n", escaped(&report)))?;
     }
     if report.has_errors() {
         return Err(Failure::Reported(Code::BadData));
     }
     Ok(())
+}
+
+/// The report with each of its texts on one line.
+fn escaped(report: &check::Report) -> check::Report {
+    let mut report = report.clone();
+    let texts = [Some(&mut report.layout), report.label_mapping.as_mut()];
+    let splits = report.splits.iter_mut().map(|split| &mut split.name);
+    let values = report
+        .values
+        .iter_mut()
+        .flat_map(|value| [Some(&mut value.value), value.class.as_mut()]);
+    let problems = report.problems.iter_mut().flat_map(|problem| {
+        let words = [&mut problem.what, &mut problem.fix];
+        words.into_iter().chain(&mut problem.files)
+    });
+    let texts = texts.into_iter().chain(values).flatten();
+    for text in texts.chain(splits).chain(problems) {
+        *text = one_line(text);
+    }
+    report
 }
 
 fn preview(
@@ -165,7 +185,7 @@ fn synth(options: &synth::DatasetOptions, out: &Path, console: Console) -> Resul
 fn print_sizes(sizes: &[(String, usize)]) -> Result<(), Failure> {
     let mut stdout = Stdout::default();
     for (name, samples) in sizes.iter().filter(|(_, samples)| *samples > 0) {
-        stdout.print(&format!("{name}: {samples} samples\n"))?;
+        stdout.print(&format!("{}: {samples} samples\n", one_line(name)))?;
     }
     Ok(())
 }

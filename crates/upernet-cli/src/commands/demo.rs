@@ -18,7 +18,7 @@ use crate::{
     failure::Failure,
     interrupt,
     model::Chosen,
-    output::{Align, Stdout, Table},
+    output::{Align, Stdout, Table, one_line},
 };
 
 /// Height and width of the scene, and least width of what is thin: those of the scenes that the model was
@@ -154,7 +154,7 @@ fn report(
     stdout.print(&format!(
         "\nmIoU {} against the scene's own mask; {} shows it\n",
         percent(scores.mean_iou),
-        args.out.join("overlay.png").display()
+        one_line(&args.out.join("overlay.png").display().to_string())
     ))
 }
 

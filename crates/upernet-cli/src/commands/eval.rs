@@ -17,7 +17,7 @@ use crate::{
     failure::Failure,
     interrupt,
     model::{Chosen, load_segmenter},
-    output::Stdout,
+    output::{Stdout, one_line},
     precision,
 };
 
@@ -88,8 +88,9 @@ pub(crate) fn run(args: &EvalArgs, console: Console) -> Result<(), Failure> {
             confusion_matrix: rows,
         });
     }
-    let mut stdout = Stdout::default();
-    stdout.print(&format!("{}\n", scores.table(split.class_names())))
+    let names = split.class_names().iter().map(|name| one_line(name));
+    let names: Vec<String> = names.collect();
+    Stdout::default().print(&format!("{}\n", scores.table(&names)))
 }
 
 /// Opens a dataset as the arguments say and tells which layout it is.

@@ -13,7 +13,7 @@ use crate::{
     failure::Failure,
     interrupt,
     model::open_folder,
-    output::Stdout,
+    output::{Stdout, one_line},
 };
 
 pub(super) fn run(verb: &ExportVerb, console: Console) -> Result<(), Failure> {
@@ -82,8 +82,8 @@ fn onnx(args: &OnnxArgs, console: Console) -> Result<(), Failure> {
 }
 
 fn text(written: &Summary) -> String {
-    let names = written.files.iter().map(|file| file.display().to_string());
-    names.collect::<Vec<_>>().join("\n") + "\n"
+    let line = |file: &PathBuf| one_line(&file.display().to_string()) + "\n";
+    written.files.iter().map(line).collect()
 }
 
 /// The zoo's tensors as the exporter asks for them.

@@ -7,7 +7,12 @@ use upernet::{
     remote::{Lender, TOKEN_VARIABLE, Visit, token_from_env},
 };
 
-use crate::{cli::LendArgs, console::Console, failure::Failure, output::Stdout};
+use crate::{
+    cli::LendArgs,
+    console::Console,
+    failure::Failure,
+    output::{Stdout, one_line},
+};
 
 pub(crate) fn run(args: &LendArgs, console: Console) -> Result<(), Failure> {
     let found: Result<Vec<Found>, _> = args.devices.iter().map(|name| device::find(name)).collect();
@@ -35,8 +40,8 @@ fn names(address: SocketAddr, found: &[Found]) -> String {
         address.to_string()
     };
     let line = |(index, found): (usize, &Found)| match index {
-        0 => format!("remote:{host}  {}\n", found.name),
-        index => format!("remote:{host}/{index}  {}\n", found.name),
+        0 => format!("remote:{host}  {}\n", one_line(&found.name)),
+        index => format!("remote:{host}/{index}  {}\n", one_line(&found.name)),
     };
     found.iter().enumerate().map(line).collect()
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 
 use serde::Serialize;
 
+use super::escape::lines;
 use crate::failure::Failure;
 
 /// Standard output. A reader that goes away, such as `head`, silences it and is no failure.
@@ -13,13 +14,15 @@ pub(crate) struct Stdout {
 }
 
 impl Stdout {
-    /// Writes `text` as it is, at once.
+    /// Writes lines for people, at once: what a terminal would obey is escaped.
+    ///
+    /// A name that was read goes through [`one_line`](super::one_line) first, or it could be two lines.
     pub(crate) fn print(&mut self, text: &str) -> Result<(), Failure> {
-        self.print_bytes(text.as_bytes())
+        self.print_verbatim(lines(text).as_bytes())
     }
 
-    /// Writes a piece of a text, at once.
-    pub(crate) fn print_bytes(&mut self, piece: &[u8]) -> Result<(), Failure> {
+    /// Writes a piece of a text for programs as it is, at once.
+    pub(crate) fn print_verbatim(&mut self, piece: &[u8]) -> Result<(), Failure> {
         if self.closed {
             return Ok(());
         }
@@ -40,7 +43,7 @@ impl Stdout {
     pub(crate) fn print_json(&mut self, document: &impl Serialize) -> Result<(), Failure> {
         let mut text = to_json(document, true)?;
         text.push('\n');
-        self.print(&text)
+        self.print_verbatim(text.as_bytes())
     }
 }
 

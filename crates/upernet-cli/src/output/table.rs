@@ -1,6 +1,8 @@
-//! Tables for people: columns padded to their widest cell.
+//! Tables for people: columns padded to their widest cell, a row on one line whatever its cells hold.
 
 use std::fmt::{self, Write as _};
+
+use super::escape::one_line;
 
 /// On which side of its column a cell stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +30,8 @@ impl Table {
 
     /// Appends a row with as many cells as the heading.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().collect());
+        let cells = cells.into_iter().map(|cell| one_line(&cell));
+        self.rows.push(cells.collect());
     }
 }
 
@@ -63,6 +66,16 @@ impl fmt::Display for Table {
 #[cfg(test)]
 mod tests {
     use super::{Align, Table};
+
+    #[test]
+    fn a_cell_cannot_end_its_row() {
+        let mut table = Table::new(&[("class", Align::Left), ("area", Align::Right)]);
+        table.row(["a\r\n\u{1b}".to_owned(), "7 %".to_owned()]);
+        assert_eq!(
+            table.to_string(),
+            "class        area\na\\r\\n\\u{1b}   7 %\n"
+        );
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

@@ -88,6 +88,17 @@ fn weights_of_other_libraries_become_the_same_file() {
 }
 
 #[test]
+fn a_size_has_one_bound() {
+    let out = "no/such/folder/a.onnx";
+    let call = ["export", "onnx", "--model", &tiny(), "--out", out, "--size"];
+    let beyond = run(call.iter().chain(&["16385x64"]));
+    assert_eq!(beyond.code, Some(2));
+    assert!(beyond.stderr.contains("each from 1 to 16384"), "{beyond:?}");
+    // The bound itself is a size: what is refused then is the folder.
+    run(call.iter().chain(&["16384x64"])).refused(1, "its folder does not exist");
+}
+
+#[test]
 fn what_cannot_be_exported_is_refused_and_leaves_nothing() {
     let place = Place::new();
     let refuse = |model: &str, arguments: &[&str], code, needle: &str| {

@@ -13,6 +13,7 @@ mod data;
 mod devices;
 mod export;
 mod forward;
+mod hostile_names;
 mod models;
 mod processes;
 mod refused_models;

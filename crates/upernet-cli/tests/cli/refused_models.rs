@@ -97,6 +97,64 @@ fn a_config_that_is_no_json_is_bad_data() {
 }
 
 #[test]
+fn a_processor_that_divides_by_nothing_is_bad_data() {
+    let place = Place::new();
+    let model = place.model("tiny", |_| ());
+    for (std, found) in [("0", "0"), ("-1", "-1"), ("1e-308", "1e-308")] {
+        let processor = format!(r#"{{"image_std": [{std}, 1, 1]}}"#);
+        place.file("model/preprocessor_config.json", processor.as_bytes());
+        let line = format!("preprocessor_config.json: field `image_std[0]` is {found}, allowed is");
+        refused(&place, &model, 4, &line);
+    }
+}
+
+#[test]
+fn folders_in_the_place_of_files_are_bad_data() {
+    for name in [
+        "config.json",
+        "preprocessor_config.json",
+        "model.safetensors",
+    ] {
+        let place = Place::new();
+        let model = place.model("tiny", |_| ());
+        fs::remove_file(place.path(&format!("model/{name}"))).unwrap();
+        fs::create_dir(place.path(&format!("model/{name}"))).unwrap();
+        refused(
+            &place,
+            &model,
+            4,
+            &format!("{name}: is a folder, not a file"),
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_in_the_place_of_files_are_bad_data() {
+    for name in ["config.json", "model.safetensors"] {
+        let place = Place::new();
+        let model = place.model("tiny", |_| ());
+        let pipe = place.path(&format!("model/{name}"));
+        fs::remove_file(&pipe).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let line = format!("{name}: is a pipe, a device or the like, not a file");
+        refused(&place, &model, 4, &line);
+    }
+}
+
+#[test]
+fn an_index_with_an_endless_name_is_one_line() {
+    let place = Place::new();
+    let model = place.model("tiny", |_| ());
+    fs::remove_file(place.path("model/model.safetensors")).unwrap();
+    let index = json!({"weight_map": {"a": "A".repeat(100_000)}}).to_string();
+    place.file("model/model.safetensors.index.json", index.as_bytes());
+    let line = format!("\"{}\"..., which is not a file name", "A".repeat(80));
+    refused(&place, &model, 4, &line);
+}
+
+#[test]
 fn weight_files_that_are_broken_are_bad_data() {
     weights_refused(
         |whole| whole[..whole.len() / 2].to_vec(),

@@ -60,6 +60,22 @@ fn a_header_that_promises_too_many_pixels_is_refused_before_they_are_allocated()
     refused(&place, &header_alone, 4, "alone.png: ");
 }
 
+/// Opening the pipe would wait for somebody to write into it, reading the device would not end.
+#[cfg(unix)]
+#[test]
+fn pipes_and_devices_are_no_photos() {
+    let place = Place::new();
+    let made = std::process::Command::new("mkfifo")
+        .arg(place.path("pipe.png"))
+        .status();
+    assert!(made.unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", place.path("link.png")).unwrap();
+    for name in ["pipe.png", "link.png"] {
+        let line = format!("{name}: is a pipe, a device or the like; give the path of a file");
+        refused(&place, &place.arg(name), 4, &line);
+    }
+}
+
 #[test]
 fn a_name_that_holds_a_line_break_stays_on_its_line() {
     let place = Place::new();

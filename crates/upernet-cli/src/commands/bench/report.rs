@@ -12,7 +12,7 @@ use super::{
 use crate::{
     cli::BenchArgs,
     failure::Failure,
-    output::{Align, Stdout, Table},
+    output::{Align, Stdout, Table, one_line},
 };
 
 /// All that was measured.
@@ -129,7 +129,7 @@ impl Document<'_> {
             "{} on {} in {}, upernet {}\n\
              {processor} ({}), {threads} threads\n\
              loaded in {:.3} s, first mask after {:.3} s, peak memory while loading {}\n",
-            self.model,
+            one_line(self.model),
             self.device,
             self.precision,
             self.version,

@@ -12,7 +12,7 @@ use crate::{
     commands::eval::open,
     console::Console,
     failure::Failure,
-    output::{Align, Stdout, Table},
+    output::{Align, Stdout, Table, one_line},
 };
 
 #[derive(Serialize)]
@@ -84,7 +84,7 @@ fn count<'a>(
 fn print(report: &Report<'_>) -> Result<(), Failure> {
     let mut stdout = Stdout::default();
     for (name, samples) in &report.splits {
-        stdout.print(&format!("{name}: {samples} samples\n"))?;
+        stdout.print(&format!("{}: {samples} samples\n", one_line(name)))?;
     }
     let mut table = Table::new(&[
         ("class", Align::Left),

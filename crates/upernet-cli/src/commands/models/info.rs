@@ -17,7 +17,11 @@ use upernet::{
 
 use super::{any_device, millions};
 use crate::{
-    cli::InfoArgs, console::Console, failure::Failure, model::open_folder, output::Stdout,
+    cli::InfoArgs,
+    console::Console,
+    failure::Failure,
+    model::open_folder,
+    output::{Stdout, one_line},
 };
 
 #[derive(Serialize)]
@@ -97,7 +101,7 @@ fn text(
     let [height, width] = size;
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
-        let _ = writeln!(text, "{name:<13}  {value}");
+        let _ = writeln!(text, "{name:<13}  {}", one_line(&value));
     };
     line("backbone", backbone(config));
     line("head", head(config));

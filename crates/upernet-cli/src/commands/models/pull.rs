@@ -34,7 +34,8 @@ pub(super) fn run(model: &str, json: bool, console: Console) -> Result<(), Failu
             "origin": origin,
         }));
     }
-    Stdout::default().print(&format!("{}\n", pulled.folder.display()))
+    // For `$(upernet models pull ...)`.
+    Stdout::default().print_verbatim(format!("{}\n", pulled.folder.display()).as_bytes())
 }
 
 #[cfg(not(feature = "hub"))]

@@ -14,7 +14,7 @@ use super::plan::Work;
 use crate::{
     cli::SegmentArgs,
     failure::Failure,
-    output::{Align, Stdout, Table, to_json},
+    output::{Align, Stdout, Table, one_line, to_json},
 };
 
 /// Bytes of failures that are kept in memory; more go to a temporary file.
@@ -96,7 +96,7 @@ impl Segmented {
     fn table(&self) -> String {
         let [height, width] = self.size;
         let mut text = String::new();
-        let (input, mask) = (&self.input, &self.mask);
+        let [input, mask] = [&self.input, &self.mask].map(|path| one_line(path));
         let _ = writeln!(text, "{input}  {height} x {width}  ->  {mask}");
         let mut table = Table::new(&[
             ("class", Align::Left),
@@ -193,13 +193,13 @@ impl Json {
             return Ok(());
         }
         self.begun = true;
-        self.stdout.print(&self.head)
+        self.stdout.print_verbatim(self.head.as_bytes())
     }
 
     fn image(&mut self, image: &Segmented) -> Result<(), Failure> {
         let line = element(self.images, image)?;
         self.images += 1;
-        self.stdout.print(&line)
+        self.stdout.print_verbatim(line.as_bytes())
     }
 
     fn failure(&mut self, input: &Path, error: &str) -> Result<(), Failure> {
@@ -214,7 +214,7 @@ impl Json {
 
     fn finish(&mut self) -> Result<(), Failure> {
         self.begin()?;
-        self.stdout.print("],\"failed\":[\n")?;
+        self.stdout.print_verbatim(b"],\"failed\":[\n")?;
         self.failures.rewind().map_err(spool)?;
         let mut piece = vec![0; 1 << 16];
         loop {
@@ -222,9 +222,9 @@ impl Json {
             if length == 0 {
                 break;
             }
-            self.stdout.print_bytes(&piece[..length])?;
+            self.stdout.print_verbatim(&piece[..length])?;
         }
-        self.stdout.print("]}\n")
+        self.stdout.print_verbatim(b"]}\n")
     }
 }
 
@@ -234,7 +234,7 @@ fn element(before: usize, value: &impl Serialize) -> Result<String, Failure> {
     Ok(format!("{separator}{}\n", to_json(value, false)?))
 }
 
-/// A path as JSON and terminals can show it.
+/// A path as JSON can show it.
 fn text(path: &Path) -> String {
     path.display().to_string()
 }

@@ -16,7 +16,7 @@ use crate::{
     console::Console,
     failure::{Code, Failure},
     interrupt,
-    output::Stdout,
+    output::{Stdout, one_line},
 };
 use progress::Progress;
 
@@ -131,14 +131,14 @@ fn report(outcome: &Outcome, folder: &Path, json: bool) -> Result<(), Failure> {
     if let Some(score) = outcome.best {
         stdout.print(&format!(
             "best  {}  mIoU {:.2} at step {}\n",
-            best.display(),
+            one_line(&best.display().to_string()),
             100.0 * score.mean_iou,
             score.step
         ))?;
     }
     stdout.print(&format!(
         "last  {}  step {}, {:.1} minutes\n",
-        last.display(),
+        one_line(&last.display().to_string()),
         outcome.step,
         outcome.seconds / 60.0
     ))
