@@ -1,9 +1,11 @@
 //! What a conversion leaves behind: a whole folder, or everything as it was.
 
+#[path = "support/golden.rs"]
+mod golden;
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use burn::tensor::Device;
-use tempfile::TempDir;
 use upernet_zoo::{
     ConvertOptions, Error, WeightFormat, convert,
     hf::{
@@ -12,37 +14,9 @@ use upernet_zoo::{
     },
 };
 
+use crate::golden::{golden, spoil};
+
 const KEY: &str = "decode_head.classifier.bias";
-
-/// A copy of a golden folder.
-fn golden(name: &str) -> TempDir {
-    let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/goldens");
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    for file in [
-        "config.json",
-        "preprocessor_config.json",
-        "model.safetensors",
-    ] {
-        let bytes = fs::read(goldens.join(name).join(file)).expect("it is in the repository");
-        fs::write(folder.path().join(file), bytes).expect("writable");
-    }
-    folder
-}
-
-/// Puts `value` in the place of the first number of a tensor.
-fn spoil(folder: &Path, key: &str, value: f32) {
-    let path = folder.join("model.safetensors");
-    let mut file = fs::read(&path).expect("saved weights");
-    let (length, rest) = file.split_first_chunk::<8>().expect("a header");
-    let length = usize::try_from(u64::from_le_bytes(*length)).expect("small");
-    let header: serde_json::Value = serde_json::from_slice(&rest[..length]).expect("JSON");
-    let start = header[key]["data_offsets"][0]
-        .as_u64()
-        .expect("it is there");
-    let place = 8 + length + usize::try_from(start).expect("small");
-    file[place..place + 4].copy_from_slice(&value.to_le_bytes());
-    fs::write(&path, file).expect("writable");
-}
 
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).expect("it is there");
@@ -62,7 +36,7 @@ fn refused(source: &Path, destination: &Path, options: &ConvertOptions) -> Error
 #[test]
 fn a_refused_value_changes_nothing() {
     let (source, model) = (golden("swin"), golden("convnext"));
-    spoil(source.path(), KEY, f32::NAN);
+    spoil(source.path(), KEY, 0, f32::NAN);
     let before = files(model.path());
     for format in [WeightFormat::Safetensors, WeightFormat::Burnpack] {
         let mut options = ConvertOptions::default();
@@ -101,7 +75,7 @@ fn what_a_type_cannot_hold_is_named_in_either_format() {
     );
     for format in [WeightFormat::Safetensors, WeightFormat::Burnpack] {
         let spoiled = golden("convnext");
-        spoil(spoiled.path(), weights, 1e6);
+        spoil(spoiled.path(), weights, 0, 1e6);
         let mut options = ConvertOptions::default();
         (options.format, options.stored) = (format, StoredAs::F16);
         let place = tempfile::tempdir().expect("a temporary folder");

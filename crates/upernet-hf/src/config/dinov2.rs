@@ -230,12 +230,7 @@ impl Family for HfDinov2Config {
     }
 
     fn put_variant(&mut self, variant: HfVariant) -> bool {
-        self.neck = match variant {
-            HfVariant::Neck(neck) => Some(neck),
-            HfVariant::SingleScale => None,
-            HfVariant::DeepStem => return false,
-        };
-        true
+        plain_vit::put_variant(&mut self.neck, variant)
     }
 
     fn parameters(&self) -> f64 {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::config::{
-    ConfigError, HfNeck,
+    ConfigError, HfNeck, HfVariant,
     fields::Fields,
     limits::{MAX_LAYERS, MAX_MLP_RATIO},
 };
@@ -120,6 +120,16 @@ impl Sizes {
         let layer = channels * (4.0 * channels + perceptron + 13.0);
         channels * (patch + self.tokens) + self.num_hidden_layers as f64 * layer
     }
+}
+
+/// Puts the neck of a variant in its place, and says whether a plain transformer has one for it.
+pub(crate) fn put_variant(place: &mut Option<HfNeck>, variant: HfVariant) -> bool {
+    *place = match variant {
+        HfVariant::Neck(neck) => Some(neck),
+        HfVariant::SingleScale => None,
+        HfVariant::DeepStem => return false,
+    };
+    true
 }
 
 /// What a neck adds, if there is one.
