@@ -1,22 +1,26 @@
 #!/usr/bin/env python3
 """Convert networks that mmsegmentation publishes, at full size, and compare their logits with PyTorch's.
 
-    check_converted.py [NAME ...] [--binary target/release/upernet]     # no NAME: all; --list
+    check_converted.py [NAME ...] [--binary target/release/upernet] [--time]   # no NAME: all; --list
 
-Each network is built with random weights, by transformers or, a ViT, by goldens/mmseg_vit.py, and saved as
-mmsegmentation saves its own: a `.pth` under its names. `upernet convert` makes a folder of that, told nothing but the tensors, and
-`upernet forward` runs it on one image of the crop's size. All logits must agree within
-1e-3 x max(1, max|expected|), and the classes of 99.99 % of the pixels. Exit status 1 if one does not.
+Each network is built with random weights, by transformers or, a ViT, by goldens/mmseg_vit.py, and
+saved as mmsegmentation saves its own: a `.pth` under its names. `upernet convert` makes a folder of
+that, told nothing but the tensors, and `upernet forward` runs it on one image of the crop's size. All
+logits must agree within 1e-3 x max(1, max|expected|), and the classes of 99.99 % of the pixels. Exit
+status 1 if one does not.
 
 Names, crops and widths are those of mmsegmentation's `configs` (its model zoo has the weights). Needs
 scripts/requirements.txt and up to 12 GB of memory.
 """
 
 import argparse
+import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,6 +108,10 @@ def main() -> int:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--binary", default="target/release/upernet")
+    parser.add_argument(
+        "--time", action="store_true",
+        help="beside PyTorch, and ONNX Runtime on our export: the median of five passes after one",
+    )
     options = parser.parse_args()
     if options.list:
         print(*NETWORKS, sep="\n")
@@ -112,7 +120,7 @@ def main() -> int:
     failed = 0
     for name in options.names or NETWORKS:
         with tempfile.TemporaryDirectory() as folder:
-            failed += not check(name, NETWORKS[name](), Path(folder), options.binary)
+            failed += not check(name, NETWORKS[name](), Path(folder), options)
     return 1 if failed else 0
 
 
@@ -132,7 +140,8 @@ def network(name, spec):
     return built.model, state
 
 
-def check(name, spec, folder, binary) -> bool:
+def check(name, spec, folder, options) -> bool:
+    binary = options.binary
     model, state = network(name, spec)
     torch.save({"meta": {}, "state_dict": state}, folder / f"{name}.pth")
     pixels = torch.randn(1, 3, *spec.size, generator=generator(name, "pixel_values"))
@@ -140,6 +149,7 @@ def check(name, spec, folder, binary) -> bool:
     parameters = sum(value.numel() for value in model.parameters())
     with torch.no_grad():
         expected = model.eval()(pixels).logits
+        torch_seconds = median_seconds(lambda: model(pixels)) if options.time else None
     del model, state
 
     subprocess.run([binary, "convert", folder / f"{name}.pth", folder / "made", "-q"],
@@ -153,7 +163,43 @@ def check(name, spec, folder, binary) -> bool:
     good = difference <= ALLOWED and other <= OTHER_CLASS
     print(f"{name}: {parameters:,} parameters, logits {difference:.1e}, "
           f"another class at {other:.1e} of the pixels: {'ok' if good else 'FAILED'}", flush=True)
+    if options.time:
+        ours, theirs = our_seconds(folder, spec, binary), onnx_seconds(folder, pixels, binary)
+        print(f"    PyTorch {torch_seconds:.2f} s, ONNX Runtime {theirs:.2f} s, ours {ours:.2f} s",
+              flush=True)
     return good
+
+
+def our_seconds(folder, spec, binary) -> float:
+    size = "x".join(map(str, spec.size))
+    command = [binary, "bench", "--model", folder / "made", "--size", size, "--json", "-q"]
+    bench = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(bench.stdout)["results"][0]["seconds"]["total"]["median"]
+
+
+def onnx_seconds(folder, pixels, binary) -> float:
+    import onnxruntime
+
+    size = "x".join(map(str, pixels.shape[2:]))
+    command = [binary, "export", "onnx", "--model", folder / "made", "--size", size]
+    command += ["--out", folder / "made.onnx", "-q"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = 2
+    providers = ["CPUExecutionProvider"]
+    session = onnxruntime.InferenceSession(folder / "made.onnx", settings, providers=providers)
+    feed = {"pixel_values": pixels.numpy()}
+    return median_seconds(lambda: session.run(["logits"], feed))
+
+
+def median_seconds(run) -> float:
+    run()
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
 
 
 if __name__ == "__main__":
