@@ -29,7 +29,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 import torch
 from goldens import mmseg_vit
-from goldens.cases import Case, beit, deep_stem, resnet
+from goldens.cases import Case, beit, deep_stem, resnet, swin
 from goldens.dialects import mmseg_state
 from goldens.weights import build, generator
 from make_dialect_fixtures import mae_state
@@ -76,7 +76,15 @@ def head(hidden_size, classes):
     return dict(hidden_size=hidden_size, auxiliary_channels=256, num_labels=classes)
 
 
+def of_swin(window):
+    backbone = swin(128, (2, 2, 18, 2), (4, 8, 16, 32), window)
+    return Case(backbone, (512, 512), 1, head=head(512, 150))
+
+
+SWIN_B = "upernet_swin_base_patch4_{}_512x512_160k_ade20k_pretrain_{}_1K"
 NETWORKS = {
+    SWIN_B.format("window7", "224x224"): lambda: of_swin(7),
+    SWIN_B.format("window12", "384x384"): lambda: of_swin(12),
     "upernet_r50_512x512_160k_ade20k": lambda: of_resnet(R50, (512, 512), 150),
     "upernet_r101_512x512_160k_ade20k": lambda: of_resnet(R101, (512, 512), 150),
     "upernet_r50_512x1024_80k_cityscapes": lambda: of_resnet(R50, (512, 1024), 19),

@@ -170,6 +170,7 @@ macro_rules! pth {
 }
 
 const IN1K: &str = "ImageNet-1K, 224";
+const IN1K_384: &str = "ImageNet-1K, 384";
 const IN22K: &str = "ImageNet-22K, 224";
 const IN22K_384: &str = "ImageNet-22K, 384";
 
@@ -177,7 +178,7 @@ const IN22K_384: &str = "ImageNet-22K, 384";
 /// Licences: the pages of the hub, and the licence that mmsegmentation states of its collection. Checks:
 /// `docs/src/parity.md`. Parameters and multiply-adds: `cost`, and equal counts on PyTorch modules.
 #[rustfmt::skip]
-const PUBLISHED: [PublishedModel; 31] = [
+const PUBLISHED: [PublishedModel; 34] = [
     hub(page!("openmmlab/upernet-swin-tiny"), ["Swin-T", IN1K], ade20k(512), 59_941_862, 237.8, [44.41, 45.79]),
     hub(page!("openmmlab/upernet-swin-small"), ["Swin-S", IN1K], ade20k(512), 81_259_766, 261.5, [47.72, 49.24]),
     hub(page!("openmmlab/upernet-swin-base"), ["Swin-B", IN22K_384], ade20k(512), 121_415_076, 306.8, [50.76, 52.40]),
@@ -187,6 +188,9 @@ const PUBLISHED: [PublishedModel; 31] = [
     hub(page!("openmmlab/upernet-convnext-base"), ["ConvNeXt-B", IN1K], ade20k(512), 122_102_956, 293.6, [48.71, 49.54]),
     hub(page!("openmmlab/upernet-convnext-large"), ["ConvNeXt-L", IN22K], ade20k(640), 234_994_796, 617.3, [53.16, 53.38]),
     hub(page!("openmmlab/upernet-convnext-xlarge"), ["ConvNeXt-XL", IN22K], ade20k(640), 391_140_396, 837.4, [53.58, 54.11]),
+    file(pth!("swin", "upernet_swin_base_patch4_window7_512x512_160k_ade20k_pretrain_224x224_1K", "_20210526_192340-593b0e13"), ["Swin-B, window 7", IN1K], ade20k(512), 121_279_716, 300.2, [47.99, 49.57]),
+    file(pth!("swin", "upernet_swin_base_patch4_window7_512x512_160k_ade20k_pretrain_224x224_22K", "_20210526_211650-762e2178"), ["Swin-B, window 7", IN22K], ade20k(512), 121_279_716, 300.2, [50.13, 51.90]),
+    file(pth!("swin", "upernet_swin_base_patch4_window12_512x512_160k_ade20k_pretrain_384x384_1K", "_20210531_132020-05b22ea4"), ["Swin-B", IN1K_384], ade20k(512), 121_415_076, 306.8, [48.35, 49.65]),
     file(pth!("upernet", "upernet_r50_512x512_160k_ade20k", "_20200615_184328-8534de8d"), ["ResNet-50", IN1K], ade20k(512), 66_516_108, 240.3, [42.05, 42.78]),
     file(pth!("upernet", "upernet_r101_512x512_160k_ade20k", "_20200615_161951-91b32684"), ["ResNet-101", IN1K], ade20k(512), 85_508_236, 259.7, [43.82, 44.85]),
     file(pth!("upernet", "upernet_r50_512x1024_80k_cityscapes", "_20200607_052207-848beca8"), ["ResNet-50", IN1K], cityscapes([512, 1024]), 66_415_238, 478.3, [78.19, 79.19]),

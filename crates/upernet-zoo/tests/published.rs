@@ -86,6 +86,7 @@ fn network(model: &PublishedModel) -> HfConfig {
         "Swin-T" => swin(96, 6, [3, 6, 12, 24], 7),
         "Swin-S" => swin(96, 18, [3, 6, 12, 24], 7),
         "Swin-B" => swin(128, 18, [4, 8, 16, 32], 12),
+        "Swin-B, window 7" => swin(128, 18, [4, 8, 16, 32], 7),
         "Swin-L" => swin(192, 18, [6, 12, 24, 48], 12),
         "ConvNeXt-T" => convnext(96, 9),
         "ConvNeXt-S" => convnext(96, 27),

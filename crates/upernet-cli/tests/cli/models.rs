@@ -7,12 +7,16 @@ use crate::support::{Place, run, tiny};
 #[test]
 fn ls_lists_what_is_published() {
     let table = run(["models", "ls"]).succeeded().stdout;
-    assert_eq!(table.lines().count(), 32, "a heading and thirty-one models");
+    assert_eq!(
+        table.lines().count(),
+        35,
+        "a heading and thirty-four models"
+    );
     assert!(table.contains("openmmlab/upernet-convnext-xlarge"));
     let json = run(["models", "ls", "--json"]).succeeded().json();
-    assert_eq!(json["models"].as_array().unwrap().len(), 31);
+    assert_eq!(json["models"].as_array().unwrap().len(), 34);
     assert!(table.contains("512x1024"), "{table}");
-    let address = json["models"][9]["address"].as_str().unwrap();
+    let address = json["models"][12]["address"].as_str().unwrap();
     assert!(address.ends_with("upernet_r50_512x512_160k_ade20k_20200615_184328-8534de8d.pth"));
     assert_eq!(json["models"][0]["id"], "openmmlab/upernet-swin-tiny");
     assert!((json["models"][0]["miou"].as_f64().unwrap() - 44.41).abs() < 1e-9);
