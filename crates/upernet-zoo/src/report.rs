@@ -2,6 +2,14 @@
 
 use std::fmt::Write as _;
 
+/// What keys begin with that only a network of a `variant` has.
+const VARIANTS: [(&str, &str); 4] = [
+    ("backbone.embedder.stem.", "deep_stem"),
+    ("backbone.neck.fpn", "feature_pyramid"),
+    ("backbone.neck.lateral_convs.", "multi_level_neck"),
+    ("backbone.neck.convs.", "multi_level_neck"),
+];
+
 /// How many keys of a kind a one-line message names.
 const NAMED: usize = 3;
 
@@ -141,10 +149,20 @@ impl KeyReport {
             let separator = if line.is_empty() { "" } else { "; " };
             let _ = write!(line, "{separator}{} {kind} ({})", keys.len(), named(keys));
         }
-        if let Some(hint) = self.class_count_hint() {
+        let hints = [self.class_count_hint(), self.variant_hint()];
+        for hint in hints.into_iter().flatten() {
             let _ = write!(line, "; {hint}");
         }
         line
+    }
+
+    /// The field that a config lacks, where the weights have what it stands for.
+    fn variant_hint(&self) -> Option<String> {
+        let has = |start: &str| self.unexpected.iter().any(|key| key.starts_with(start));
+        let (_, variant) = VARIANTS.into_iter().find(|(start, _)| has(start))?;
+        Some(format!(
+            "the weights are of a network whose config.json says \"variant\": \"{variant}\""
+        ))
     }
 
     /// The most common cause of a shape that does not fit.
@@ -205,6 +223,23 @@ mod tests {
             report.problems(),
             "4 missing (a, b, c, ...); 1 unexpected (e)"
         );
+    }
+
+    #[test]
+    fn a_variant_that_the_config_lacks_is_named() {
+        for (key, variant) in [
+            ("backbone.embedder.stem.1.convolution.weight", "deep_stem"),
+            ("backbone.neck.fpn2.weight", "feature_pyramid"),
+            ("backbone.neck.convs.0.bias", "multi_level_neck"),
+        ] {
+            let mut report = report();
+            report.unexpected = vec!["surprise".to_owned(), key.to_owned()];
+            let part = format!("says \"variant\": \"{variant}\"");
+            assert!(report.problems().ends_with(&part), "{}", report.problems());
+        }
+        let mut report = report();
+        report.unexpected = vec!["backbone.surprise".to_owned()];
+        assert_eq!(report.problems(), "1 unexpected (backbone.surprise)");
     }
 
     #[test]
