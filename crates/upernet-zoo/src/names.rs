@@ -174,7 +174,10 @@ impl HubNames {
         let keys = keys(checkpoint);
         let Some(found) = recognised(checkpoint, &keys)? else {
             let wrapper = backbone_wrapper(&keys);
-            let own: Vec<&str> = keys.iter().map(|key| &key[wrapper.len()..]).collect();
+            let inner = keys
+                .iter()
+                .map(|key| key.strip_prefix(wrapper).unwrap_or(key));
+            let own: Vec<&str> = inner.collect();
             let is_plain = is_plain(&own);
             let mut names = Self::new(if is_plain {
                 plain_dialect(own.iter().copied())

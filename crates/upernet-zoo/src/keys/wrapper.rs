@@ -13,10 +13,15 @@ pub(crate) fn network_wrapper<'k>(keys: &[&'k str]) -> &'k str {
     keys.iter().find_map(|key| before_head(key)).unwrap_or("")
 }
 
-/// The known names that stand before all keys of a backbone; empty if none does.
+/// What stands before the keys of a backbone: in a whole network what stands before its heads, else the known
+/// names that all keys have; empty if there are none.
 ///
 /// `model.` alone is DINOv3's own.
 pub(crate) fn backbone_wrapper<'k>(keys: &[&'k str]) -> &'k str {
+    let of_network = network_wrapper(keys);
+    if !of_network.is_empty() {
+        return of_network;
+    }
     let Some(first) = keys.first() else {
         return "";
     };
@@ -73,5 +78,10 @@ mod tests {
             assert_eq!(backbone_wrapper(&keys), wrapper, "{keys:?}");
         }
         assert_eq!(backbone_wrapper(&[]), "");
+        let network = [
+            "model.backbone.stages.0",
+            "model.decode_head.classifier.bias",
+        ];
+        assert_eq!(backbone_wrapper(&network), "model.");
     }
 }
